@@ -1,0 +1,8 @@
+//! Byte-level building blocks of every format: bounds-checked reading, variable-length integers and
+//! checksums. Knows no format itself.
+
+pub mod crc;
+pub mod cursor;
+pub mod varint;
+
+pub use cursor::{Cursor, Truncated};

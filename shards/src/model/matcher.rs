@@ -1,0 +1,121 @@
+//! Label matchers: `=`, `!=`, `=~`, `!~`.
+//!
+//! Regular expressions are anchored at both ends and a dot matches a newline, as in Prometheus. A
+//! missing label is the empty value.
+
+use std::sync::Arc;
+
+use regex::Regex;
+
+/// Largest compiled regular expression.
+const REGEX_BYTES_MAX: usize = 10 << 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MatchOp {
+    Equal,
+    NotEqual,
+    Regex,
+    NotRegex,
+}
+
+impl MatchOp {
+    /// The operator as written in PromQL.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "!=",
+            Self::Regex => "=~",
+            Self::NotRegex => "!~",
+        }
+    }
+}
+
+/// A regular expression that does not compile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct MatcherError {
+    pub reason: String,
+}
+
+/// One condition on one label. Cheap to clone and to send between cores.
+#[derive(Debug, Clone)]
+pub struct Matcher {
+    name: Arc<str>,
+    op: MatchOp,
+    value: Arc<str>,
+    regex: Option<Regex>,
+}
+
+impl Matcher {
+    pub fn new(op: MatchOp, name: &str, value: &str) -> Result<Self, MatcherError> {
+        let regex = match op {
+            MatchOp::Equal | MatchOp::NotEqual => None,
+            MatchOp::Regex | MatchOp::NotRegex => Some(
+                regex::RegexBuilder::new(&format!("^(?s:{value})$"))
+                    .size_limit(REGEX_BYTES_MAX)
+                    .build()
+                    .map_err(|error| MatcherError { reason: error.to_string() })?,
+            ),
+        };
+        Ok(Self { name: name.into(), op, value: value.into(), regex })
+    }
+
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    #[must_use]
+    pub const fn op(&self) -> MatchOp {
+        self.op
+    }
+
+    /// The value or the pattern as it was given.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// Whether a label of this value (empty: missing) satisfies the condition.
+    #[must_use]
+    pub fn matches(&self, value: &str) -> bool {
+        match (self.op, &self.regex) {
+            (MatchOp::Equal, _) => value == &*self.value,
+            (MatchOp::NotEqual, _) => value != &*self.value,
+            (MatchOp::Regex, Some(regex)) => regex.is_match(value),
+            (MatchOp::NotRegex, Some(regex)) => !regex.is_match(value),
+            (MatchOp::Regex | MatchOp::NotRegex, None) => unreachable!("built with a regex in new"),
+        }
+    }
+
+    /// Whether a series without the label satisfies the condition.
+    #[must_use]
+    pub fn matches_empty(&self) -> bool {
+        self.matches("")
+    }
+}
+
+impl PartialEq for Matcher {
+    fn eq(&self, other: &Self) -> bool {
+        self.op == other.op && self.name == other.name && self.value == other.value
+    }
+}
+
+impl Eq for Matcher {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regex_is_anchored_and_dot_matches_newline() {
+        let matcher = Matcher::new(MatchOp::Regex, "a", "b.c|d").unwrap();
+        assert!(matcher.matches("b\nc"));
+        assert!(matcher.matches("d"));
+        assert!(!matcher.matches("xd"));
+        assert!(!matcher.matches_empty());
+        assert!(Matcher::new(MatchOp::NotRegex, "a", "b.c|d").unwrap().matches_empty());
+        assert!(Matcher::new(MatchOp::Regex, "a", "(").is_err());
+    }
+}

@@ -1,0 +1,17 @@
+//! The nouns of the engine: labels, series, samples, matchers and time ranges. No I/O.
+
+pub mod hash;
+pub mod label;
+pub mod matcher;
+pub mod metadata;
+pub mod sample;
+pub mod series;
+pub mod time;
+
+pub use hash::{KeyHasher, SeriesKey};
+pub use label::{Labels, LabelsBuilder, LabelsError, METRIC_NAME};
+pub use matcher::{MatchOp, Matcher, MatcherError};
+pub use metadata::{Metadata, MetricType};
+pub use sample::{STALE_NAN_BITS, Sample, is_stale_nan, stale_nan};
+pub use series::{SeriesRef, ShardId};
+pub use time::TimeRange;
