@@ -1,7 +1,7 @@
 //! What became of the samples of a write: stored or refused, and why.
 
 /// Refusals of one write that are described one by one; the others are only counted.
-pub const REFUSALS_DESCRIBED_MAX: usize = 10;
+const REFUSALS_DESCRIBED_MAX: usize = 10;
 
 /// Why a sample was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,8 +17,7 @@ pub enum RefuseReason {
 }
 
 impl RefuseReason {
-    pub const ALL: [Self; 4] =
-        [Self::TooOld, Self::TooFarInFuture, Self::InvalidLabels, Self::TooManySeries];
+    pub const ALL: [Self; 4] = [Self::TooOld, Self::TooFarInFuture, Self::InvalidLabels, Self::TooManySeries];
 
     /// Name in metrics and answers.
     #[must_use]

@@ -162,7 +162,8 @@ impl Shard {
             return Ok(found);
         }
         if series.labels.len() > LABELS_BYTES_MAX {
-            let detail = format!("labels take {} bytes, at most {LABELS_BYTES_MAX} are taken", series.labels.len());
+            let detail =
+                format!("labels take {} bytes, at most {LABELS_BYTES_MAX} are taken", series.labels.len());
             return Err(FirstSight::Refused(RefuseReason::InvalidLabels, detail));
         }
         let labels = Labels::from_canonical(series.labels).map_err(|_| FirstSight::NotCanonical)?;
@@ -256,7 +257,10 @@ fn check_labels(labels: &Labels) -> std::result::Result<(), String> {
         count += 1;
         named |= name == METRIC_NAME;
         if name.len() > LABEL_NAME_BYTES_MAX {
-            return Err(format!("a label name of {} bytes; at most {LABEL_NAME_BYTES_MAX} are taken", name.len()));
+            return Err(format!(
+                "a label name of {} bytes; at most {LABEL_NAME_BYTES_MAX} are taken",
+                name.len()
+            ));
         }
         if value.len() > LABEL_VALUE_BYTES_MAX {
             return Err(format!(
@@ -282,7 +286,7 @@ fn describe(reason: RefuseReason, series: &BatchSeries<'_>, at: usize, detail: S
 
 /// The labels as text, cut where they are long.
 #[must_use]
-pub fn series_text(label_bytes: &[u8]) -> String {
+fn series_text(label_bytes: &[u8]) -> String {
     let head = label_bytes.get(..label_bytes.len().min(LABELS_BYTES_MAX)).unwrap_or_default();
     let Ok(labels) = Labels::from_canonical(head) else {
         return format!("(labels of {} bytes)", label_bytes.len());
