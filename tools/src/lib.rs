@@ -6,27 +6,16 @@
 #![forbid(unsafe_code)]
 
 pub mod rng;
-
 pub mod values;
-
 pub mod encode;
-
 pub mod series;
-
 pub mod fleet;
-
 pub mod client;
-
 pub mod procstat;
-
 pub mod report;
-
 pub mod acklog;
-
 pub mod prepare;
-
 pub mod load;
-
 pub mod verify;
-
 pub mod querymix;
+pub mod tidy;
