@@ -1,1 +1,6 @@
-//! Placeholder doc.
+//! HTTP/1.1 on a router core: connections, the route table and the Prometheus API.
+//!
+//! Modules are listed bottom-up.
+
+pub mod error;
+pub mod service;
