@@ -47,6 +47,8 @@ pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 pub const SOCKET_READ_BYTES: usize = 64 << 10;
 /// One piece of a streamed answer.
 pub const ANSWER_PIECE_BYTES: usize = 64 << 10;
+/// Smaller, since making it takes ten times as long.
+pub const COMPRESSED_PIECE_BYTES: usize = 16 << 10;
 /// Answers smaller than this are not compressed.
 pub const COMPRESS_BYTES_MIN: usize = 1 << 10;
 

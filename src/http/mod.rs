@@ -2,5 +2,8 @@
 //!
 //! Modules are listed bottom-up.
 
+pub mod conn;
 pub mod error;
+pub mod json;
+pub mod reply;
 pub mod service;

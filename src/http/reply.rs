@@ -16,7 +16,7 @@ use hyper::{Response, StatusCode};
 
 use super::error::ApiError;
 use super::json;
-use crate::limits::{ANSWER_PIECE_BYTES, COMPRESS_BYTES_MIN};
+use crate::limits::{ANSWER_PIECE_BYTES, COMPRESS_BYTES_MIN, COMPRESSED_PIECE_BYTES};
 
 pub type Reply = Response<ReplyBody>;
 
@@ -30,8 +30,9 @@ pub enum ReplyBody {
     Whole(Bytes),
     Pieces {
         pieces: Box<dyn Pieces>,
-        /// Made already, to see whether there is more than one.
+        /// The first two were made already, to see whether there is more than one.
         first: Option<Bytes>,
+        second: Option<Bytes>,
         /// Other tasks of the core had their turn since the last piece.
         rested: bool,
     },
@@ -47,11 +48,10 @@ impl ReplyBody {
     #[must_use]
     pub fn from_pieces(mut pieces: impl Pieces + 'static) -> Self {
         let Some(first) = pieces.next_piece() else { return Self::empty() };
-        if first.len() < ANSWER_PIECE_BYTES {
-            assert!(pieces.next_piece().is_none(), "only the last piece may be short");
-            return Self::Whole(first);
+        match pieces.next_piece() {
+            None => Self::Whole(first),
+            second => Self::Pieces { pieces: Box::new(pieces), first: Some(first), second, rested: true },
         }
-        Self::Pieces { pieces: Box::new(pieces), first: Some(first), rested: true }
     }
 }
 
@@ -66,7 +66,7 @@ impl Body for ReplyBody {
         let piece = match &mut *self {
             Self::Whole(bytes) if bytes.is_empty() => None,
             Self::Whole(bytes) => Some(std::mem::take(bytes)),
-            Self::Pieces { pieces, first, rested } => {
+            Self::Pieces { pieces, first, second, rested } => {
                 // Between two pieces the socket is fed and other connections have their turn.
                 if !*rested {
                     *rested = true;
@@ -74,7 +74,7 @@ impl Body for ReplyBody {
                     return Poll::Pending;
                 }
                 *rested = false;
-                first.take().or_else(|| pieces.next_piece())
+                first.take().or_else(|| second.take()).or_else(|| pieces.next_piece())
             }
         };
         Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
@@ -184,7 +184,7 @@ struct Gzip {
 
 impl Gzip {
     fn new(body: ReplyBody) -> Self {
-        let out = Vec::with_capacity(ANSWER_PIECE_BYTES);
+        let out = Vec::with_capacity(2 * COMPRESSED_PIECE_BYTES);
         Self { body, encoder: Some(GzEncoder::new(out, Compression::fast())) }
     }
 
@@ -195,7 +195,9 @@ impl Gzip {
                 // Bounded work per turn for bodies that were made whole, too.
                 Some(bytes.split_to(bytes.len().min(4 * ANSWER_PIECE_BYTES)))
             }
-            ReplyBody::Pieces { pieces, first, .. } => first.take().or_else(|| pieces.next_piece()),
+            ReplyBody::Pieces { pieces, first, second, .. } => {
+                first.take().or_else(|| second.take()).or_else(|| pieces.next_piece())
+            }
         }
     }
 }
@@ -211,8 +213,9 @@ impl Pieces for Gzip {
                 return (!rest.is_empty()).then(|| Bytes::from(rest));
             };
             let _ = encoder.write_all(&input);
-            if encoder.get_ref().len() >= ANSWER_PIECE_BYTES {
-                let full = std::mem::replace(encoder.get_mut(), Vec::with_capacity(ANSWER_PIECE_BYTES));
+            if encoder.get_ref().len() >= COMPRESSED_PIECE_BYTES {
+                let full =
+                    std::mem::replace(encoder.get_mut(), Vec::with_capacity(2 * COMPRESSED_PIECE_BYTES));
                 return Some(Bytes::from(full));
             }
         }

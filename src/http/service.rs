@@ -16,6 +16,7 @@ use bytes::Bytes;
 use shards::model::{Labels, Matcher};
 
 use super::error::ApiError;
+use crate::promql::value::QueryOutput;
 
 /// A future of the router core.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + 'a>>;
@@ -123,39 +124,10 @@ pub struct RangeRequest {
 
 #[derive(Debug, Clone)]
 pub struct QueryAnswer {
-    pub value: QueryValue,
-    /// Whole texts, with their "PromQL warning: " or "PromQL info: " and place; unique. All of them:
-    /// the answer shows the first few.
-    pub warnings: Vec<String>,
-    pub infos: Vec<String>,
+    /// In the order of the answer; see [`QueryOutput`] for what each kind of query gives.
+    pub output: QueryOutput,
     /// Present when the request asked for it.
     pub stats: Option<QueryStats>,
-}
-
-/// The result of a query in the order of the answer.
-#[derive(Debug, Clone)]
-pub enum QueryValue {
-    Scalar { time_ms: i64, value: f64 },
-    String { time_ms: i64, text: String },
-    Vector { time_ms: i64, samples: Vec<(Labels, f64)> },
-    Matrix(Matrix),
-}
-
-/// Series over time.
-#[derive(Debug, Clone)]
-pub enum Matrix {
-    /// All series on one grid; a stale marker means "no value at this step". Series without any
-    /// value are left out by whoever builds this.
-    Grid { start_ms: i64, step_ms: i64, series: Vec<(Labels, Vec<f64>)> },
-    /// Raw samples: a range selector in an instant query.
-    Raw(Vec<RawSeries>),
-}
-
-#[derive(Debug, Clone)]
-pub struct RawSeries {
-    pub labels: Labels,
-    pub timestamps_ms: Vec<i64>,
-    pub values: Vec<f64>,
 }
 
 /// The work of one query, as the `stats` parameter shows it.

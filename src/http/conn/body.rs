@@ -188,6 +188,8 @@ impl RequestBody {
 fn too_large(bytes_max: usize) -> ApiError {
     ApiError::new(
         ErrorKind::TooLarge,
-        format!("the body is larger than {bytes_max} bytes; send less at once or raise the limit (--max-body-bytes)"),
+        format!(
+            "the body is larger than {bytes_max} bytes; send less at once or raise the limit (--max-body-bytes)"
+        ),
     )
 }
