@@ -1,5 +1,9 @@
 //! The functions of PromQL: name, signature and, by family, what they compute.
 
+pub mod math;
+pub mod range;
+pub mod time;
+
 use super::ast::ValueType;
 
 /// Signature of one function.
