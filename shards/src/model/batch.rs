@@ -39,6 +39,11 @@ impl SampleBatch {
         }
     }
 
+    /// Sets the buffer that the label ranges refer to, for callers that have it only at the end.
+    pub fn set_label_bytes(&mut self, label_bytes: Bytes) {
+        self.label_bytes = label_bytes;
+    }
+
     /// Makes room for as many series and samples.
     pub fn reserve(&mut self, series: usize, samples: usize) {
         self.keys.reserve(series);
@@ -63,6 +68,17 @@ impl SampleBatch {
             *count += 1;
             self.timestamps_ms.push(timestamp_ms);
             self.values.push(value);
+        }
+    }
+
+    /// Adds samples to the series begun last: pairs of the two columns.
+    #[inline]
+    pub fn extend_samples(&mut self, timestamps_ms: &[i64], values: &[f64]) {
+        assert_eq!(timestamps_ms.len(), values.len(), "columns of samples have one length");
+        if let (Some(count), Ok(more)) = (self.sample_counts.last_mut(), u32::try_from(values.len())) {
+            *count += more;
+            self.timestamps_ms.extend_from_slice(timestamps_ms);
+            self.values.extend_from_slice(values);
         }
     }
 
