@@ -1,1 +1,3 @@
-//! Placeholder doc.
+//! The series of a shard.
+
+pub mod file;
