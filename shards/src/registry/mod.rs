@@ -3,6 +3,7 @@
 //! Numbers are dense, given in order and given again after a series was removed. Lives on its
 //! shard's core; does no I/O.
 
+pub mod file;
 mod pairs;
 mod table;
 #[cfg(test)]
