@@ -156,6 +156,13 @@ impl WriteSummary {
         }
     }
 
+    /// Counts refused samples without describing one.
+    pub fn count(&mut self, reason: RefuseReason, samples: u64) {
+        if let Some(count) = self.counts.get_mut(reason.index()) {
+            *count += samples;
+        }
+    }
+
     /// Adds what became of another part of the same request.
     pub fn merge(&mut self, other: Self) {
         self.stored += other.stored;
