@@ -4,24 +4,24 @@ use std::cell::Cell;
 
 /// A figure of one core.
 #[derive(Debug, Default)]
-pub struct Count(Cell<u64>);
+pub(super) struct Count(Cell<u64>);
 
 impl Count {
-    pub fn inc(&self) {
+    pub(super) fn inc(&self) {
         self.add(1);
     }
 
-    pub fn add(&self, by: u64) {
+    pub(super) fn add(&self, by: u64) {
         self.0.set(self.0.get().wrapping_add(by));
     }
 
-    pub fn dec(&self) {
+    pub(super) fn dec(&self) {
         assert!(self.get() > 0, "a gauge does not fall below zero");
         self.0.set(self.0.get() - 1);
     }
 
     #[must_use]
-    pub const fn get(&self) -> u64 {
+    pub(super) const fn get(&self) -> u64 {
         self.0.get()
     }
 }
