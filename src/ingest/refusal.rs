@@ -147,12 +147,22 @@ impl WriteSummary {
         if samples == 0 {
             return;
         }
-        if let Some(count) = self.counts.get_mut(reason.index()) {
-            *count += samples;
-        }
+        self.count(reason, samples);
         if self.examples.len() < REFUSED_EXAMPLES_MAX {
             let labels = labels_text(label_bytes);
             self.examples.push(Refused { reason, labels, timestamp_ms, detail: detail() });
+        }
+    }
+
+    /// Counts refused samples that others describe, see [`WriteSummary::describe`].
+    pub const fn count(&mut self, reason: RefuseReason, samples: u64) {
+        self.counts[reason.index()] += samples;
+    }
+
+    /// Shows a refused sample that is counted already, if there is room.
+    pub fn describe(&mut self, refused: Refused) {
+        if self.examples.len() < REFUSED_EXAMPLES_MAX {
+            self.examples.push(refused);
         }
     }
 
