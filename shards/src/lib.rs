@@ -5,6 +5,7 @@
 
 pub mod limits;
 pub mod clock;
+pub mod paged;
 pub mod codec;
 pub mod model;
 pub mod error;
@@ -14,5 +15,5 @@ pub mod index;
 pub mod wal;
 pub mod registry;
 pub mod memtable;
-// pub mod shard;
-// pub mod engine;
+pub mod shard;
+pub mod engine;

@@ -154,7 +154,7 @@ impl WriteSummary {
         }
     }
 
-    /// Counts refused samples that others describe, see [`WriteSummary::describe`].
+    /// Counts refused samples without describing one.
     pub const fn count(&mut self, reason: RefuseReason, samples: u64) {
         self.counts[reason.index()] += samples;
     }

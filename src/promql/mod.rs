@@ -2,5 +2,11 @@
 //!
 //! Pure: no I/O and no executor. What a plan needs from storage it asks for as fragments.
 
+pub mod annotation;
 pub mod ast;
+pub mod eval;
 pub mod functions;
+pub mod number;
+pub mod plan;
+pub mod value;
+pub mod window;

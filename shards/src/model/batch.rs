@@ -102,6 +102,26 @@ impl SampleBatch {
         self.keys.is_empty()
     }
 
+    /// The series at an index. Walks there: meant for the few that are refused.
+    #[must_use]
+    pub fn nth_series(&self, index: usize) -> Option<BatchSeries<'_>> {
+        self.series().nth(index)
+    }
+
+    /// A batch of only the series at these rising indices; the label bytes are shared.
+    #[must_use]
+    pub fn subset(&self, indices: &[usize]) -> Self {
+        let mut subset = Self::new(self.label_bytes.clone());
+        let mut wanted = indices.iter().peekable();
+        for ((index, series), (start, end)) in self.series().enumerate().zip(&self.label_ranges) {
+            if wanted.next_if(|next| **next == index).is_some() {
+                subset.push_series(series.key, *start, *end);
+                subset.extend_samples(series.timestamps_ms, series.values);
+            }
+        }
+        subset
+    }
+
     /// The series in order.
     pub fn series(&self) -> impl Iterator<Item = BatchSeries<'_>> {
         let mut offset = 0;
