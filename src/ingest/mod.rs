@@ -17,9 +17,11 @@ pub mod batch;
 mod body;
 pub mod remote_write;
 pub mod text;
+pub mod counters;
 
 pub use batch::{BatchBuilder, WriteRequest};
 pub use canonical::{LabelFault, canonicalise};
+pub use counters::{IngestCounters, IngestFigures};
 pub use error::{DecodeError, TextError};
 pub use limits::DecodeLimits;
 pub use refusal::{RefuseReason, Refused, WriteSummary};

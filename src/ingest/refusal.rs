@@ -147,9 +147,7 @@ impl WriteSummary {
         if samples == 0 {
             return;
         }
-        if let Some(count) = self.counts.get_mut(reason.index()) {
-            *count += samples;
-        }
+        self.count(reason, samples);
         if self.examples.len() < REFUSED_EXAMPLES_MAX {
             let labels = labels_text(label_bytes);
             self.examples.push(Refused { reason, labels, timestamp_ms, detail: detail() });
@@ -157,9 +155,14 @@ impl WriteSummary {
     }
 
     /// Counts refused samples without describing one.
-    pub fn count(&mut self, reason: RefuseReason, samples: u64) {
-        if let Some(count) = self.counts.get_mut(reason.index()) {
-            *count += samples;
+    pub const fn count(&mut self, reason: RefuseReason, samples: u64) {
+        self.counts[reason.index()] += samples;
+    }
+
+    /// Shows a refused sample that is counted already, if there is room.
+    pub fn describe(&mut self, refused: Refused) {
+        if self.examples.len() < REFUSED_EXAMPLES_MAX {
+            self.examples.push(refused);
         }
     }
 
