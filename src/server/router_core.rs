@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use shards::clock::Clock;
+use shards::io::nudge::nudge_this_thread;
 
 use super::figures::{FigureLinks, Figures};
 use super::self_scrape::{self, OwnLabels};
@@ -49,6 +50,7 @@ impl RouterCore {
     }
 
     async fn run(self) -> anyhow::Result<()> {
+        let _nudged = nudge_this_thread().context("the router core cannot be watched over")?;
         let listener = Listener::bind(self.address).context("cannot listen")?;
         let figures = Figures::new(self.links);
         detached(Rc::clone(&figures).serve(self.number));

@@ -14,7 +14,7 @@ use glommio::{
 use super::mailbox::{Inbox, Job, ShardState};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::io::Disk;
+use crate::io::{Disk, nudge};
 use crate::shard::{Shard, ShardOptions};
 use crate::wal::SyncPolicy;
 
@@ -47,6 +47,8 @@ pub(super) fn spawn(
 }
 
 async fn run(tenants: Vec<Tenancy>) -> Result<()> {
+    let nudged = nudge::nudge_this_thread();
+    let _nudged = nudged.map_err(|error| Error::Executor { reason: error.to_string() })?;
     let write_queue =
         executor().create_task_queue(Shares::Static(SHARES_WRITE), Latency::NotImportant, "write");
     let read_queue = executor().create_task_queue(Shares::Static(SHARES_READ), Latency::NotImportant, "read");

@@ -5,6 +5,7 @@
 
 pub mod dirs;
 mod dma;
+pub mod nudge;
 pub mod probe;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
