@@ -139,7 +139,9 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    #[error("--{larger} {larger_value} is less than --{smaller} {smaller_value}; raise the first or lower the second")]
+    #[error(
+        "--{larger} {larger_value} is less than --{smaller} {smaller_value}; raise the first or lower the second"
+    )]
     Order { larger: &'static str, larger_value: String, smaller: &'static str, smaller_value: String },
     #[error("--{flag} {value} is more than this machine can address; choose less")]
     Address { flag: &'static str, value: String },
@@ -160,7 +162,12 @@ impl StartFlags {
             })
         };
         order("max-decompressed-bytes", self.max_decompressed_bytes, "max-body-bytes", self.max_body_bytes)?;
-        order("max-body-bytes-in-flight", self.max_body_bytes_in_flight, "max-body-bytes", self.max_body_bytes)?;
+        order(
+            "max-body-bytes-in-flight",
+            self.max_body_bytes_in_flight,
+            "max-body-bytes",
+            self.max_body_bytes,
+        )?;
         let memory = |flag, size: Size| {
             usize::try_from(size.0).map_err(|_| ConfigError::Address { flag, value: size.to_string() })
         };
@@ -431,8 +438,14 @@ mod tests {
     #[test]
     fn values_are_read_in_their_units() {
         let config = parse(&[
-            "--listen=:9", "--shards=3", "--wal-sync=interval=250ms", "--wal-segment-bytes=16MiB",
-            "--retention=1h30m", "--self-scrape-interval=0", "--max-body-bytes=1MB", "--log-level=debug",
+            "--listen=:9",
+            "--shards=3",
+            "--wal-sync=interval=250ms",
+            "--wal-segment-bytes=16MiB",
+            "--retention=1h30m",
+            "--self-scrape-interval=0",
+            "--max-body-bytes=1MB",
+            "--log-level=debug",
         ])
         .unwrap();
         assert_eq!(config.listen.to_string(), "0.0.0.0:9");

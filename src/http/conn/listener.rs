@@ -22,7 +22,9 @@ const FAILURE_REST: Duration = Duration::from_millis(50);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenError {
-    #[error("address {address} is in use by another program; stop it or choose another address with --listen")]
+    #[error(
+        "address {address} is in use by another program; stop it or choose another address with --listen"
+    )]
     InUse { address: SocketAddr },
     #[error(
         "no permission to listen on {address}; choose a port above 1023 with --listen or grant CAP_NET_BIND_SERVICE"

@@ -4,7 +4,6 @@
 //! them through a [`FragmentHost`], merges what comes back in shard order and evaluates the rest
 //! ([`evaluate`]). Nothing here knows executors or storage.
 
-
 mod maps;
 pub mod runner;
 mod selector;
