@@ -3,4 +3,18 @@
 //! Pure: no I/O and no executor. What a plan needs from storage it asks for as fragments.
 
 pub mod ast;
+mod check;
+mod error;
 pub mod functions;
+mod lex;
+mod literal;
+mod parse;
+mod print;
+mod quote;
+mod token;
+
+pub use check::value_type;
+pub use error::{ParseError, line_column};
+pub use literal::duration_text;
+pub use parse::{EXPR_DEPTH_MAX, ParserOptions, QUERY_BYTES_MAX, parse, parse_series_selector};
+pub use quote::quoted;
