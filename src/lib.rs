@@ -4,13 +4,14 @@
 
 #![forbid(unsafe_code)]
 
-pub mod cli;
-pub mod config;
-pub mod http;
-pub mod ingest;
 pub mod limits;
-pub mod promql;
-pub mod query;
-pub mod router;
-pub mod server;
+pub mod units;
 pub mod telemetry;
+pub mod promql;
+pub mod ingest;
+pub mod router;
+pub mod query;
+pub mod http;
+pub mod config;
+pub mod server;
+pub mod cli;

@@ -3,16 +3,17 @@
 //!
 //! Modules are listed bottom-up; a module uses only those above it in this list.
 
-pub mod chunk;
-pub mod clock;
-pub mod codec;
-pub mod engine;
-pub mod error;
-pub mod index;
-pub mod io;
 pub mod limits;
-pub mod memtable;
+pub mod clock;
+pub mod paged;
+pub mod codec;
 pub mod model;
-pub mod registry;
-pub mod shard;
+pub mod error;
+pub mod io;
+pub mod chunk;
+pub mod index;
 pub mod wal;
+pub mod registry;
+pub mod memtable;
+pub mod shard;
+pub mod engine;

@@ -1,1 +1,171 @@
-//! Placeholder doc.
+//! The engine as a whole: a data directory, its shards and the executors that run them.
+//!
+//! [`Engine::open`] is called on an ordinary thread and returns while the shards still read their
+//! logs; [`Engine::wait_ready`] waits for that. Any thread, and any executor, reaches a shard
+//! through its [`ShardHandle`].
+
+mod data_dir;
+mod executor;
+mod mailbox;
+mod placement;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use glommio::ExecutorJoinHandle;
+
+pub use self::data_dir::DataDirMeta;
+pub use self::mailbox::{CallError, Lane, MAILBOX_DEPTH_MAX, Reply, ShardHandle, ShardState};
+use crate::error::{Error, Result};
+use crate::io::dirs;
+use crate::limits::SHARDS_MAX;
+use crate::model::{KeyHasher, ShardId};
+use crate::shard::ShardOptions;
+use crate::wal::WalOptions;
+
+/// How often [`Engine::wait_ready`] looks.
+const READY_POLL: Duration = Duration::from_millis(2);
+
+/// How to open a data directory.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    pub directory: PathBuf,
+    /// Shards of a directory that is made now; `None`: one per core. A directory that exists keeps
+    /// the number it was made with.
+    pub shards: Option<u16>,
+    /// CPUs that executors may be pinned to, in order of preference; the others run unpinned.
+    pub cpus: Vec<usize>,
+    pub wal: WalOptions,
+    /// Samples older than this are refused.
+    pub retention_ms: i64,
+    /// Samples further ahead of the clock than this are refused.
+    pub future_ms_max: i64,
+    /// Series that all shards together may hold.
+    pub series_max: u64,
+}
+
+/// An open data directory.
+pub struct Engine {
+    meta: DataDirMeta,
+    hasher: KeyHasher,
+    shards: Arc<[ShardHandle]>,
+    executors: Vec<ExecutorJoinHandle<Result<()>>>,
+    /// Held until the last executor has stopped.
+    _lock: dirs::DirectoryLock,
+}
+
+impl Engine {
+    /// Locks and opens the directory, making it where there is none, and starts its executors.
+    pub fn open(options: &EngineOptions) -> Result<Self> {
+        dirs::create_directory(&options.directory)?;
+        let lock = dirs::lock(&options.directory)?;
+        let cores = options.cpus.len().max(1);
+        let wanted = options.shards.unwrap_or_else(|| u16::try_from(cores).unwrap_or(SHARDS_MAX));
+        if !(1..=SHARDS_MAX).contains(&wanted) {
+            return Err(Error::InvalidOption { option: "shards", reason: "must be between 1 and 1024" });
+        }
+        let meta = data_dir::open_or_create(&options.directory, wanted)?;
+        if let Some(asked) = options.shards
+            && asked != meta.shards
+        {
+            tracing::warn!(
+                asked,
+                kept = meta.shards,
+                "the data directory keeps the number of shards that it was made with"
+            );
+        }
+        let hasher = KeyHasher::new(meta.key_seed);
+        let (handles, inboxes): (Vec<_>, Vec<_>) =
+            (0..meta.shards).map(|shard| mailbox::mailbox(ShardId(shard))).unzip();
+        let mut inboxes: Vec<_> = inboxes.into_iter().map(Some).collect();
+        let mut executors = Vec::new();
+        for (index, hosted) in placement::place(meta.shards, cores).into_iter().enumerate() {
+            let mut tenants = Vec::new();
+            for shard in &hosted {
+                let Some(inbox) = inboxes.get_mut(shard.index()).and_then(Option::take) else { continue };
+                tenants.push(executor::Tenancy {
+                    options: shard_options(options, &meta, &hasher, *shard)?,
+                    inbox,
+                });
+            }
+            let name = format!("shard-core-{index}");
+            executors.push(executor::spawn(&name, options.cpus.get(index).copied(), tenants)?);
+        }
+        Ok(Self { meta, hasher, shards: handles.into(), executors, _lock: lock })
+    }
+
+    #[must_use]
+    pub const fn meta(&self) -> DataDirMeta {
+        self.meta
+    }
+
+    /// Hasher of this directory's series keys.
+    #[must_use]
+    pub const fn hasher(&self) -> &KeyHasher {
+        &self.hasher
+    }
+
+    /// Handles of all shards, by shard id.
+    #[must_use]
+    pub fn shards(&self) -> &Arc<[ShardHandle]> {
+        &self.shards
+    }
+
+    /// Whether every shard has read its log and takes work.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.shards.iter().all(|shard| shard.state() == ShardState::Ready)
+    }
+
+    /// Waits until every shard takes work. Blocks the calling thread.
+    pub fn wait_ready(&self) -> Result<()> {
+        loop {
+            if self.is_ready() {
+                return Ok(());
+            }
+            let failed =
+                |shard: &&ShardHandle| matches!(shard.state(), ShardState::Failed | ShardState::Stopped);
+            if let Some(shard) = self.shards.iter().find(failed) {
+                return Err(Error::Executor { reason: format!("shard {} did not open", shard.shard()) });
+            }
+            std::thread::sleep(READY_POLL);
+        }
+    }
+
+    /// Takes no more work, finishes what was taken, makes it durable and stops the executors.
+    /// Blocks the calling thread.
+    pub fn close(self) -> Result<()> {
+        for shard in self.shards.iter() {
+            shard.close();
+        }
+        let mut outcome = Ok(());
+        for executor in self.executors {
+            match executor.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => outcome = Err(error),
+                Err(error) => outcome = Err(Error::Executor { reason: error.to_string() }),
+            }
+        }
+        outcome
+    }
+}
+
+fn shard_options(
+    options: &EngineOptions,
+    meta: &DataDirMeta,
+    hasher: &KeyHasher,
+    shard: ShardId,
+) -> Result<ShardOptions> {
+    let directory = dirs::shard_directory(&options.directory, shard);
+    dirs::create_directory(&directory)?;
+    Ok(ShardOptions {
+        shard,
+        directory,
+        hasher: hasher.clone(),
+        wal: options.wal.clone(),
+        retention_ms: options.retention_ms,
+        future_ms_max: options.future_ms_max,
+        series_max: options.series_max.div_ceil(u64::from(meta.shards)),
+    })
+}

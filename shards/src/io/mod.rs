@@ -1,1 +1,166 @@
-//! Placeholder doc.
+//! Disk access: direct, durable writes on an executor, or a disk in memory for tests.
+//!
+//! Files written here are opened with O_DIRECT and O_DSYNC: a write that returned is on the disk.
+//! Everything above this module asks a [`Disk`] and knows nothing of glommio.
+
+pub mod dirs;
+mod dma;
+pub mod probe;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
+
+use std::path::{Path, PathBuf};
+
+pub use self::dma::prepare_executor;
+use crate::error::Result;
+use crate::limits::BLOCK_LEN;
+
+/// Where a shard keeps its files. Cheap to clone; lives on one core.
+#[derive(Clone)]
+pub enum Disk {
+    /// Real files, through the executor that the caller runs on.
+    Dma,
+    /// Files in memory that can lose power.
+    #[cfg(any(test, feature = "sim"))]
+    Sim(sim::SimDisk),
+}
+
+/// An open file. Writes are whole blocks of [`BLOCK_LEN`] at multiples of it.
+pub enum DiskFile {
+    Dma(dma::DirectFile),
+    #[cfg(any(test, feature = "sim"))]
+    Sim(sim::SimFile),
+}
+
+impl Disk {
+    /// Opens a file for durable writes and for reads; makes it where there is none.
+    pub async fn open(&self, path: &Path) -> Result<DiskFile> {
+        match self {
+            Self::Dma => dma::DirectFile::open(path).await.map(DiskFile::Dma),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(disk) => disk.open(path).map(DiskFile::Sim),
+        }
+    }
+
+    /// Names of the files of a directory, sorted; a directory that is not there is empty.
+    pub fn list(&self, directory: &Path) -> Result<Vec<String>> {
+        match self {
+            Self::Dma => dirs::list(directory),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(disk) => disk.list(directory),
+        }
+    }
+
+    /// Makes a directory and those above it.
+    pub fn create_directory(&self, directory: &Path) -> Result<()> {
+        match self {
+            Self::Dma => dirs::create_directory(directory),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(_) => Ok(()),
+        }
+    }
+
+    /// Makes the names in a directory durable.
+    pub fn sync_directory(&self, directory: &Path) -> Result<()> {
+        match self {
+            Self::Dma => dirs::sync_directory(directory),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(disk) => disk.sync_directory(directory),
+        }
+    }
+
+    /// Gives a file another name in the same directory, replacing what had it, durably.
+    pub fn publish(&self, from: &Path, to: &Path) -> Result<()> {
+        match self {
+            Self::Dma => dirs::publish(from, to),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(disk) => disk.publish(from, to),
+        }
+    }
+
+    /// Deletes a file; one that is not there is no error.
+    pub fn remove(&self, path: &Path) -> Result<()> {
+        match self {
+            Self::Dma => dirs::remove(path),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(disk) => disk.remove(path),
+        }
+    }
+
+    /// Lets other tasks of the core run when this one has run long enough.
+    pub async fn yield_if_needed(&self) {
+        match self {
+            Self::Dma => glommio::yield_if_needed().await,
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(_) => {}
+        }
+    }
+
+    /// Starts a task beside the caller; under the simulator it is run to its end at once.
+    pub async fn spawn(&self, work: impl Future<Output = ()> + 'static) {
+        match self {
+            Self::Dma => drop(glommio::spawn_local(work).detach()),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(_) => work.await,
+        }
+    }
+}
+
+impl DiskFile {
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::Dma(file) => file.path().to_path_buf(),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(file) => file.path().to_path_buf(),
+        }
+    }
+
+    /// Writes whole blocks; when this returns they are durable.
+    pub async fn write_at(&self, bytes: &[u8], position: u64) -> Result<()> {
+        assert_eq!(bytes.len() % BLOCK_LEN, 0, "writes are whole blocks");
+        assert_eq!(position % BLOCK_LEN as u64, 0, "writes begin at a block");
+        match self {
+            Self::Dma(file) => file.write_at(bytes, position).await,
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(file) => file.write_at(bytes, position).await,
+        }
+    }
+
+    /// Up to `len` bytes from `position`: fewer at the end of the file. Meant for recovery: it may
+    /// block the core.
+    pub fn read_at(&self, position: u64, len: usize) -> Result<Vec<u8>> {
+        match self {
+            Self::Dma(file) => file.read_at(position, len),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(file) => file.read_at(position, len),
+        }
+    }
+
+    #[expect(clippy::len_without_is_empty, reason = "asking for the length can fail")]
+    pub fn len(&self) -> Result<u64> {
+        match self {
+            Self::Dma(file) => file.len(),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(file) => file.len(),
+        }
+    }
+
+    /// Reserves room for `len` bytes, so that writes within them do not grow the file.
+    pub async fn preallocate(&self, len: u64) -> Result<()> {
+        match self {
+            Self::Dma(file) => file.preallocate(len).await,
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(file) => file.preallocate(len),
+        }
+    }
+
+    /// Writes zeros over the whole of a preallocated file, so that later writes change no metadata.
+    pub async fn zero(&self, len: u64) -> Result<()> {
+        match self {
+            Self::Dma(file) => file.zero(len).await,
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(_) => Ok(()),
+        }
+    }
+}

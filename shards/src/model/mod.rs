@@ -1,5 +1,6 @@
 //! The nouns of the engine: labels, series, samples, matchers and time ranges. No I/O.
 
+pub mod batch;
 pub mod hash;
 pub mod label;
 pub mod matcher;
@@ -8,6 +9,7 @@ pub mod sample;
 pub mod series;
 pub mod time;
 
+pub use batch::{BatchSeries, SampleBatch};
 pub use hash::{KeyHasher, SeriesKey};
 pub use label::{Labels, LabelsBuilder, LabelsError, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher, MatcherError};

@@ -1,6 +1,14 @@
 //! The functions of PromQL: name, signature and, by family, what they compute.
 
+pub(crate) mod histogram;
+pub(crate) mod label;
+pub mod math;
+pub(crate) mod over_time;
+pub mod range;
+mod rate;
 mod table;
+pub mod time;
+mod trend;
 
 use super::ast::ValueType;
 

@@ -1,0 +1,180 @@
+//! One executor thread: it opens its shards, works off their mailboxes until these close, and then
+//! makes durable what is left.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use glommio::{
+    ExecutorJoinHandle, Latency, LocalExecutorBuilder, Placement, Shares, TaskQueueHandle, executor,
+    spawn_local, spawn_local_into,
+};
+
+use super::mailbox::{Inbox, Job, ShardState};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::io::Disk;
+use crate::shard::{Shard, ShardOptions};
+use crate::wal::SyncPolicy;
+
+/// How long a task may run before it is asked to yield.
+const PREEMPT: Duration = Duration::from_micros(500);
+/// Task queue shares: while both have work, writes get this much more than reads.
+const SHARES_WRITE: usize = 1000;
+const SHARES_READ: usize = 500;
+/// With `--wal-sync off`, what is buffered is written (not awaited by anybody) this often.
+const UNSYNCED_WRITE_EVERY: Duration = Duration::from_secs(1);
+
+/// What an executor needs to open one of its shards.
+pub(super) struct Tenancy {
+    pub(super) inbox: Inbox,
+    pub(super) options: ShardOptions,
+}
+
+/// Starts an executor for these shards, on CPU `cpu` where one is given.
+pub(super) fn spawn(
+    name: &str,
+    cpu: Option<usize>,
+    tenants: Vec<Tenancy>,
+) -> Result<ExecutorJoinHandle<Result<()>>> {
+    let placement = cpu.map_or(Placement::Unbound, Placement::Fixed);
+    LocalExecutorBuilder::new(placement)
+        .name(name)
+        .preempt_timer(PREEMPT)
+        .spawn(move || run(tenants))
+        .map_err(|error| Error::Executor { reason: error.to_string() })
+}
+
+async fn run(tenants: Vec<Tenancy>) -> Result<()> {
+    let write_queue =
+        executor().create_task_queue(Shares::Static(SHARES_WRITE), Latency::NotImportant, "write");
+    let read_queue = executor().create_task_queue(Shares::Static(SHARES_READ), Latency::NotImportant, "read");
+    let serving: Vec<_> = tenants
+        .into_iter()
+        .map(|tenant| spawn_local(serve(tenant, write_queue, read_queue)).detach())
+        .collect();
+    let mut outcome = Ok(());
+    for shard in serving {
+        match shard.await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => outcome = Err(error),
+            None => outcome = Err(Error::Executor { reason: "a shard's task was cancelled".into() }),
+        }
+    }
+    outcome
+}
+
+async fn serve(tenant: Tenancy, write_queue: TaskQueueHandle, read_queue: TaskQueueHandle) -> Result<()> {
+    let Tenancy { inbox, options } = tenant;
+    let state = Arc::clone(&inbox.state);
+    let shard = match open(options).await {
+        Ok(shard) => Rc::new(shard),
+        Err(error) => {
+            state.set(ShardState::Failed);
+            tracing::error!(shard = inbox.shard.0, %error, "shard did not open");
+            return Err(error);
+        }
+    };
+    state.set(ShardState::Ready);
+    let timer = sync_timer(&shard);
+    let gate = Gate::default();
+    let reads =
+        spawn_local_into(work_off(Rc::clone(&shard), inbox.read, gate.clone(), read_queue), read_queue);
+    let reads = reads.map_err(|error| Error::Executor { reason: error.to_string() })?.detach();
+    let writes =
+        spawn_local_into(work_off(Rc::clone(&shard), inbox.write, gate.clone(), write_queue), write_queue);
+    let writes = writes.map_err(|error| Error::Executor { reason: error.to_string() })?.detach();
+    writes.await;
+    reads.await;
+    gate.drained().await;
+    if let Some(timer) = timer {
+        timer.cancel().await;
+    }
+    let closed = shard.close().await;
+    state.set(ShardState::Stopped);
+    closed
+}
+
+async fn open(options: ShardOptions) -> Result<Shard> {
+    crate::io::prepare_executor(&options.directory).await?;
+    Shard::open(Disk::Dma, Clock::System, options).await
+}
+
+/// Starts every job that comes, until all senders are gone or the mailbox is closed.
+async fn work_off(shard: Rc<Shard>, inbox: async_channel::Receiver<Job>, gate: Gate, queue: TaskQueueHandle) {
+    while let Ok(job) = inbox.recv().await {
+        let pass = gate.enter();
+        let work = job(Rc::clone(&shard));
+        let running = spawn_local_into(
+            async move {
+                work.await;
+                drop(pass);
+            },
+            queue,
+        );
+        match running {
+            Ok(task) => drop(task.detach()),
+            Err(error) => tracing::error!(%error, "a job could not be started"),
+        }
+    }
+}
+
+/// The task that writes in intervals, for the policies under which nobody waits for a write.
+fn sync_timer(shard: &Rc<Shard>) -> Option<glommio::Task<()>> {
+    let every = match shard.sync_policy() {
+        SyncPolicy::Always => return None,
+        SyncPolicy::Interval(every) => every,
+        SyncPolicy::Off => UNSYNCED_WRITE_EVERY,
+    };
+    let shard = Rc::clone(shard);
+    Some(spawn_local(async move {
+        loop {
+            glommio::timer::sleep(every).await;
+            if let Err(error) = shard.sync().await {
+                tracing::error!(shard = shard.id().0, %error, "log not written");
+            }
+        }
+    }))
+}
+
+/// Counts running jobs so that closing can wait for them.
+#[derive(Clone, Default)]
+struct Gate(Rc<GateState>);
+
+#[derive(Default)]
+struct GateState {
+    inside: Cell<usize>,
+    waiting: Cell<Option<std::task::Waker>>,
+}
+
+struct Pass(Rc<GateState>);
+
+impl Gate {
+    fn enter(&self) -> Pass {
+        self.0.inside.set(self.0.inside.get() + 1);
+        Pass(Rc::clone(&self.0))
+    }
+
+    async fn drained(&self) {
+        std::future::poll_fn(|context| {
+            if self.0.inside.get() == 0 {
+                return std::task::Poll::Ready(());
+            }
+            self.0.waiting.set(Some(context.waker().clone()));
+            std::task::Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.0.inside.set(self.0.inside.get() - 1);
+        if self.0.inside.get() == 0
+            && let Some(waker) = self.0.waiting.take()
+        {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! WAL records: what a frame's payload is made of.
+//!
+//! | size | field   | encoding | notes                           |
+//! |-----:|---------|----------|---------------------------------|
+//! |    1 | kind    | u8       | below                           |
+//! |  1-5 | length  | uvarint  | bytes of the payload            |
+//! |    n | payload |          | by kind                         |
+//!
+//! | kind | record   | payload                                                                    |
+//! |-----:|----------|----------------------------------------------------------------------------|
+//! |    1 | series   | uvarint series ref; the rest: canonical label bytes                        |
+//! |    2 | samples  | varint base timestamp, then until the end per sample: varint ref minus the previous sample's (first: minus 0), varint timestamp minus the previous one's (first: minus the base), 8 bytes value, IEEE 754 bits little-endian |
+//! |    3 | metadata | u8 metric type, then metric name, help and unit, each with a uvarint length before it |
+//! |  4-9 |          | reserved: tombstones, series removal, integer and float histograms, exemplars, start timestamps |
+//!
+//! `varint` is zigzag LEB128. A record of an unknown kind is skipped and counted.
+
+#![deny(clippy::indexing_slicing)]
+
+use crate::codec::varint::{VARINT_LEN_MAX, put_uvarint, put_varint};
+use crate::codec::{Cursor, Truncated};
+use crate::limits::{LABELS_BYTES_MAX, METADATA_BYTES_MAX, WAL_SEGMENT_BYTES_MIN};
+use crate::model::{Metadata, MetricType, SeriesRef};
+
+const KIND_SERIES: u8 = 1;
+const KIND_SAMPLES: u8 = 2;
+const KIND_METADATA: u8 = 3;
+
+/// Samples of one record; more become several records.
+pub const RECORD_SAMPLES_MAX: usize = 8192;
+/// Bytes of the longest encoding of one sample.
+const SAMPLE_LEN_MAX: usize = 5 + VARINT_LEN_MAX + 8;
+/// Bytes of the longest record, with kind and length.
+pub const RECORD_LEN_MAX: usize = 320 << 10;
+
+const _: () = assert!(RECORD_SAMPLES_MAX * SAMPLE_LEN_MAX + 32 < RECORD_LEN_MAX);
+const _: () = assert!(LABELS_BYTES_MAX + 32 < RECORD_LEN_MAX);
+const _: () = assert!(METADATA_BYTES_MAX + 32 < RECORD_LEN_MAX);
+const _: () = assert!((RECORD_LEN_MAX as u64) < WAL_SEGMENT_BYTES_MIN / 2);
+
+/// A record as it is read; borrows the frame.
+#[derive(Debug, Clone)]
+pub enum Record<'a> {
+    Series { series: SeriesRef, labels: &'a [u8] },
+    Samples(Samples<'a>),
+    Metadata(Metadata),
+    Unknown { kind: u8 },
+}
+
+/// One sample of a samples record.
+#[derive(Debug, Clone, Copy)]
+pub struct SampleEntry {
+    pub series: SeriesRef,
+    pub timestamp_ms: i64,
+    pub value: f64,
+}
+
+/// Appends a series record.
+pub fn put_series(out: &mut Vec<u8>, series: SeriesRef, labels: &[u8]) {
+    assert!(labels.len() <= LABELS_BYTES_MAX, "{} label bytes were checked on first sight", labels.len());
+    let ref_len = crate::codec::varint::uvarint_len(u64::from(series.0));
+    out.push(KIND_SERIES);
+    put_uvarint(out, (ref_len + labels.len()) as u64);
+    put_uvarint(out, u64::from(series.0));
+    out.extend_from_slice(labels);
+}
+
+/// Appends a metadata record.
+pub fn put_metadata(out: &mut Vec<u8>, metadata: &Metadata) {
+    let mut payload = vec![metadata.metric_type as u8];
+    for text in [&metadata.metric, &metadata.help, &metadata.unit] {
+        put_uvarint(&mut payload, text.len() as u64);
+        payload.extend_from_slice(text.as_bytes());
+    }
+    assert!(payload.len() <= METADATA_BYTES_MAX + 32, "metadata texts were checked before");
+    out.push(KIND_METADATA);
+    put_uvarint(out, payload.len() as u64);
+    out.extend_from_slice(&payload);
+}
+
+/// Appends one samples record, sample by sample.
+pub struct SamplesEncoder<'a> {
+    out: &'a mut Vec<u8>,
+    length_at: usize,
+    previous_ref: u32,
+    previous_ms: i64,
+    count: usize,
+}
+
+/// The length of a samples record is written afterwards, in this many bytes.
+const LENGTH_LEN: usize = 3;
+const _: () = assert!(RECORD_LEN_MAX < 1 << (7 * LENGTH_LEN));
+
+impl<'a> SamplesEncoder<'a> {
+    pub fn begin(out: &'a mut Vec<u8>, base_ms: i64) -> Self {
+        out.push(KIND_SAMPLES);
+        let length_at = out.len();
+        out.extend_from_slice(&[0; LENGTH_LEN]);
+        put_varint(out, base_ms);
+        Self { out, length_at, previous_ref: 0, previous_ms: base_ms, count: 0 }
+    }
+
+    #[inline]
+    pub fn push(&mut self, series: SeriesRef, timestamp_ms: i64, value: f64) {
+        self.count += 1;
+        self.out.reserve(SAMPLE_LEN_MAX);
+        put_varint(self.out, i64::from(series.0) - i64::from(self.previous_ref));
+        put_varint(self.out, timestamp_ms.wrapping_sub(self.previous_ms));
+        self.out.extend_from_slice(&value.to_bits().to_le_bytes());
+        self.previous_ref = series.0;
+        self.previous_ms = timestamp_ms;
+    }
+
+    pub fn finish(self) {
+        assert!(self.count <= RECORD_SAMPLES_MAX, "{} samples in one record", self.count);
+        let length = self.out.len() - self.length_at - LENGTH_LEN;
+        let bytes = [(length as u8) | 0x80, ((length >> 7) as u8) | 0x80, (length >> 14) as u8];
+        for (slot, byte) in self.out.iter_mut().skip(self.length_at).zip(bytes) {
+            *slot = byte;
+        }
+    }
+}
+
+/// Reads the next record of a frame's payload; `None` at its end.
+pub fn next_record<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Record<'a>>, Truncated> {
+    if cursor.is_empty() {
+        return Ok(None);
+    }
+    let start = Truncated { offset: cursor.position() };
+    let kind = cursor.u8()?;
+    let mut payload = Cursor::new(cursor.length_prefixed()?);
+    let record = match kind {
+        KIND_SERIES => {
+            let series = SeriesRef(u32::try_from(payload.uvarint()?).map_err(|_| start)?);
+            Record::Series { series, labels: payload.take(payload.remaining())? }
+        }
+        KIND_SAMPLES => {
+            let previous_ms = payload.varint()?;
+            Record::Samples(Samples { payload, previous_ref: 0, previous_ms })
+        }
+        KIND_METADATA => {
+            let metric_type = MetricType::from_number(u64::from(payload.u8()?));
+            let mut text = || -> Result<String, Truncated> {
+                let bytes = payload.length_prefixed()?;
+                Ok(std::str::from_utf8(bytes).map_err(|_| start)?.to_owned())
+            };
+            Record::Metadata(Metadata { metric: text()?, metric_type, help: text()?, unit: text()? })
+        }
+        kind => Record::Unknown { kind },
+    };
+    Ok(Some(record))
+}
+
+/// The samples of a record, in the order they were written.
+#[derive(Debug, Clone)]
+pub struct Samples<'a> {
+    payload: Cursor<'a>,
+    previous_ref: i64,
+    previous_ms: i64,
+}
+
+impl Iterator for Samples<'_> {
+    type Item = Result<SampleEntry, Truncated>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.payload.is_empty() {
+            return None;
+        }
+        let entry = self.entry();
+        if entry.is_err() {
+            self.payload = Cursor::new(&[]);
+        }
+        Some(entry)
+    }
+}
+
+impl Samples<'_> {
+    #[inline]
+    fn entry(&mut self) -> Result<SampleEntry, Truncated> {
+        let start = Truncated { offset: self.payload.position() };
+        self.previous_ref = self.previous_ref.checked_add(self.payload.varint()?).ok_or(start)?;
+        let series = SeriesRef(u32::try_from(self.previous_ref).map_err(|_| start)?);
+        self.previous_ms = self.previous_ms.wrapping_add(self.payload.varint()?);
+        let value = f64::from_bits(self.payload.u64_le()?);
+        Ok(SampleEntry { series, timestamp_ms: self.previous_ms, value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read_all(bytes: &[u8]) -> Result<Vec<Record<'_>>, Truncated> {
+        let mut cursor = Cursor::new(bytes);
+        let mut records = Vec::new();
+        while let Some(record) = next_record(&mut cursor)? {
+            records.push(record);
+        }
+        Ok(records)
+    }
+
+    proptest! {
+        #[test]
+        fn samples_round_trip(samples: Vec<(u32, i64, u64)>, base: i64) {
+            let mut bytes = Vec::new();
+            let mut encoder = SamplesEncoder::begin(&mut bytes, base);
+            for (series, timestamp_ms, bits) in &samples {
+                encoder.push(SeriesRef(*series), *timestamp_ms, f64::from_bits(*bits));
+            }
+            encoder.finish();
+            let records = read_all(&bytes).unwrap();
+            let [Record::Samples(read)] = &records[..] else { panic!("one samples record: {records:?}") };
+            let read: Vec<_> = read.clone().map(|entry| entry.unwrap()).map(|e| (e.series.0, e.timestamp_ms, e.value.to_bits())).collect();
+            prop_assert_eq!(read, samples);
+        }
+
+        #[test]
+        fn series_and_metadata_round_trip(series: u32, labels: Vec<u8>, metric: String, help: String, unit: String) {
+            let mut bytes = Vec::new();
+            put_series(&mut bytes, SeriesRef(series), &labels);
+            let metadata = Metadata { metric, metric_type: MetricType::Summary, help, unit };
+            put_metadata(&mut bytes, &metadata);
+            let records = read_all(&bytes).unwrap();
+            let [Record::Series { series: read, labels: bytes }, Record::Metadata(described)] = &records[..] else { panic!("{records:?}") };
+            prop_assert_eq!((read.0, *bytes), (series, &labels[..]));
+            prop_assert_eq!(described, &metadata);
+        }
+
+        #[test]
+        fn noise_never_panics(bytes: Vec<u8>) {
+            let mut cursor = Cursor::new(&bytes);
+            while let Ok(Some(record)) = next_record(&mut cursor) {
+                if let Record::Samples(samples) = record {
+                    samples.for_each(drop);
+                }
+            }
+        }
+    }
+}
