@@ -9,7 +9,7 @@ mod counters;
 mod listener;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod timer;
 
 use std::cell::RefCell;
