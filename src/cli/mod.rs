@@ -1,9 +1,10 @@
-//! The command line: `tsdb start`, `write`, `query`.
+//! The command line: `tsdb start`, `write`, `query`, `promql`.
 //!
 //! Whatever fails is told in one line on standard error, cause first, remedy after it.
 
 mod client;
 mod exposition;
+mod promql;
 mod query;
 mod start;
 mod table;
@@ -39,6 +40,8 @@ enum Command {
     Write(write::Flags),
     /// Evaluate a PromQL expression on a server
     Query(query::Flags),
+    /// Read a PromQL expression without a server
+    Promql(promql::Flags),
 }
 
 /// Runs the command of this process.
@@ -52,6 +55,7 @@ pub fn run() -> ExitCode {
         Command::Start(flags) => start::run(*flags),
         Command::Write(flags) => write::run(&flags),
         Command::Query(flags) => query::run(&flags),
+        Command::Promql(flags) => promql::run(&flags),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
