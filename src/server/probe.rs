@@ -21,16 +21,16 @@ const RESERVE_BYTES: u64 = 64 << 20;
 /// File written and removed to see whether the directory can be written to.
 const PROBE_FILE: &str = ".write-probe";
 
-/// Why the server cannot start, and what to do.
+/// Why the server cannot start, and what to do. The line says all, so no cause is chained to it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartFault {
     #[error("{0}")]
     IoUring(String),
-    #[error("cannot make the data directory {path}: {reason}; {}", remedy(.source))]
-    Make { path: PathBuf, reason: String, source: io::Error },
-    #[error("cannot write to the data directory {path}: {reason}; {}", remedy(.source))]
-    Write { path: PathBuf, reason: String, source: io::Error },
+    #[error("cannot make the data directory {path}: {reason}; {}", remedy(.cause))]
+    Make { path: PathBuf, reason: String, cause: io::Error },
+    #[error("cannot write to the data directory {path}: {reason}; {}", remedy(.cause))]
+    Write { path: PathBuf, reason: String, cause: io::Error },
     #[error("{path} is not a directory; choose another with --data-dir")]
     NotDirectory { path: PathBuf },
     #[error(
@@ -61,12 +61,12 @@ fn check_directory(path: &Path, shards: u16, needed_bytes: u64) -> Result<(), St
     if path.exists() && !path.is_dir() {
         return Err(StartFault::NotDirectory { path: path_buf() });
     }
-    fs::create_dir_all(path).map_err(|source| StartFault::Make {
+    fs::create_dir_all(path).map_err(|cause| StartFault::Make {
         path: path_buf(),
-        reason: reason(&source),
-        source,
+        reason: reason(&cause),
+        cause,
     })?;
-    let fault = |source| StartFault::Write { path: path_buf(), reason: reason(&source), source };
+    let fault = |cause| StartFault::Write { path: path_buf(), reason: reason(&cause), cause };
     let is_new = is_empty(path).map_err(fault)?;
     match write_probe(path) {
         Ok(()) => {}
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn causes_come_with_their_remedy() {
         let denied = || io::Error::from_raw_os_error(13);
-        let fault = StartFault::Write { path: "/x".into(), reason: reason(&denied()), source: denied() };
+        let fault = StartFault::Write { path: "/x".into(), reason: reason(&denied()), cause: denied() };
         assert_eq!(
             fault.to_string(),
             "cannot write to the data directory /x: permission denied; run as the owner of the directory, \
