@@ -94,7 +94,10 @@ impl Annotations {
     }
 
     pub(crate) fn bad_quantile(&mut self, span: Span, quantile: f64) {
-        self.warn(span, format!("quantile value should be between 0 and 1, got {}", number::general(quantile)));
+        self.warn(
+            span,
+            format!("quantile value should be between 0 and 1, got {}", number::general(quantile)),
+        );
     }
 
     pub fn merge(&mut self, other: Self) {

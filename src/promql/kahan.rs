@@ -61,8 +61,7 @@ impl Mean {
             self.count += 1.0;
         }
         let kept = (self.count - 1.0) / self.count;
-        (self.sum, self.compensation) =
-            add(value / self.count, kept * self.sum, kept * self.compensation);
+        (self.sum, self.compensation) = add(value / self.count, kept * self.sum, kept * self.compensation);
     }
 
     fn make_incremental(&mut self) {
@@ -88,7 +87,8 @@ impl Mean {
         other.make_incremental();
         let (kept, added) = (self.count / count, other.count / count);
         let (sum, compensation) = add(added * other.sum, kept * self.sum, kept * self.compensation);
-        *self = Self { count, sum, compensation: compensation + added * other.compensation, incremental: true };
+        *self =
+            Self { count, sum, compensation: compensation + added * other.compensation, incremental: true };
     }
 
     #[inline]

@@ -233,7 +233,11 @@ mod tests {
     }
 
     fn chosen(largest: bool, k: f64, values: &[f64]) -> Vec<f64> {
-        selection(largest, k, &series(values)).finish_in_order().iter().map(|series| series.values[0]).collect()
+        selection(largest, k, &series(values))
+            .finish_in_order()
+            .iter()
+            .map(|series| series.values[0])
+            .collect()
     }
 
     #[test]

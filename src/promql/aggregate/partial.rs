@@ -253,17 +253,15 @@ impl PartialAggregator {
         grown
     }
 
-    /// Takes in the groups of another shard.
-    pub(crate) fn merge(&mut self, groups: Vec<PartialGroup>) {
-        for other in groups {
-            // The labels of a group are their own group.
-            match self.grouper.group(&other.labels) {
-                (_, Some(_)) => self.groups.push(other),
-                (group, None) => {
-                    if let Some(group) = self.groups.get_mut(group) {
-                        group.columns.merge(self.op, &other.columns);
-                        group.drop_name |= other.drop_name;
-                    }
+    /// Takes in a group of another shard.
+    pub(crate) fn merge_group(&mut self, other: PartialGroup) {
+        // The labels of a group are their own group.
+        match self.grouper.group(&other.labels) {
+            (_, Some(_)) => self.groups.push(other),
+            (group, None) => {
+                if let Some(group) = self.groups.get_mut(group) {
+                    group.columns.merge(self.op, &other.columns);
+                    group.drop_name |= other.drop_name;
                 }
             }
         }
@@ -382,7 +380,7 @@ mod tests {
                 }
                 let mut merged = PartialAggregator::new(op, &by_job(), 3);
                 for shard in shards {
-                    merged.merge(shard.into_groups());
+                    shard.into_groups().into_iter().for_each(|group| merged.merge_group(group));
                 }
                 let mut whole = aggregate(op, &all);
                 let mut merged = merged.finish();

@@ -2,12 +2,20 @@
 //!
 //! Shards run the fragments of a plan ([`FragmentRunner`], one call per series); the router asks for
 //! them through a [`FragmentHost`], merges what comes back in shard order and evaluates the rest
-//! ([`evaluate`]). Nothing here knows executors or storage.
+//! ([`evaluate`]). Nothing here knows executors or storage, and nothing recurses.
 
-
+mod binary;
+mod exec;
+mod histogram;
 mod maps;
+mod matching;
+mod merge;
+mod pacer;
 pub mod runner;
 mod selector;
+mod subquery;
+#[cfg(test)]
+mod tests;
 
 pub use super::eval_error::EvalError;
 pub use runner::{FragmentOutput, FragmentRunner};
@@ -15,7 +23,7 @@ pub use runner::{FragmentOutput, FragmentRunner};
 use super::plan::{Fragment, Plan};
 use super::value::QueryOutput;
 
-/// Steps or series handled between two calls of [`FragmentHost::yield_now`].
+/// Values handled between two calls of [`FragmentHost::yield_now`].
 pub const YIELD_ITEMS: usize = 4_096;
 
 /// What evaluation needs from its surroundings.
@@ -30,6 +38,5 @@ pub trait FragmentHost {
 
 /// Evaluates a plan.
 pub async fn evaluate<H: FragmentHost>(plan: &Plan, host: &H) -> Result<QueryOutput, EvalError> {
-    let _ = (plan, host);
-    Err(EvalError::Unsupported("evaluation".to_owned()))
+    exec::evaluate(plan, host).await
 }

@@ -53,10 +53,7 @@ mod tests {
         let shown: Vec<Option<f64>> =
             out.iter().map(|&value| (!is_stale_nan(value)).then_some(value)).collect();
         let four = Some(4.0);
-        assert_eq!(
-            shown,
-            vec![Some(1.0), Some(1.0), Some(2.0), Some(2.0), None, None, four, four, None]
-        );
+        assert_eq!(shown, vec![Some(1.0), Some(1.0), Some(2.0), Some(2.0), None, None, four, four, None]);
         assert_eq!(present, 6);
         select(&timestamps, &values, &Grid::instant(12_345), 10_000, true, &mut out);
         assert_eq!(out, vec![10.0]);

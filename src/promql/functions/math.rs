@@ -2,6 +2,7 @@
 //!
 //! Go's rules where they differ from Rust's: `min` and `max` with NaN and infinities.
 
+use super::FunctionId;
 use crate::promql::ast::BinaryOp;
 
 /// A function of one value without parameters.
@@ -33,33 +34,33 @@ pub enum MathFunction {
 }
 
 impl MathFunction {
-    /// Function of a PromQL name.
+    /// The function when it is of this family.
     #[must_use]
-    pub fn by_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "abs" => Self::Abs,
-            "acos" => Self::Acos,
-            "acosh" => Self::Acosh,
-            "asin" => Self::Asin,
-            "asinh" => Self::Asinh,
-            "atan" => Self::Atan,
-            "atanh" => Self::Atanh,
-            "ceil" => Self::Ceil,
-            "cos" => Self::Cos,
-            "cosh" => Self::Cosh,
-            "deg" => Self::Deg,
-            "exp" => Self::Exp,
-            "floor" => Self::Floor,
-            "ln" => Self::Ln,
-            "log10" => Self::Log10,
-            "log2" => Self::Log2,
-            "rad" => Self::Rad,
-            "sgn" => Self::Sgn,
-            "sin" => Self::Sin,
-            "sinh" => Self::Sinh,
-            "sqrt" => Self::Sqrt,
-            "tan" => Self::Tan,
-            "tanh" => Self::Tanh,
+    pub const fn by_id(id: FunctionId) -> Option<Self> {
+        Some(match id {
+            FunctionId::Abs => Self::Abs,
+            FunctionId::Acos => Self::Acos,
+            FunctionId::Acosh => Self::Acosh,
+            FunctionId::Asin => Self::Asin,
+            FunctionId::Asinh => Self::Asinh,
+            FunctionId::Atan => Self::Atan,
+            FunctionId::Atanh => Self::Atanh,
+            FunctionId::Ceil => Self::Ceil,
+            FunctionId::Cos => Self::Cos,
+            FunctionId::Cosh => Self::Cosh,
+            FunctionId::Deg => Self::Deg,
+            FunctionId::Exp => Self::Exp,
+            FunctionId::Floor => Self::Floor,
+            FunctionId::Ln => Self::Ln,
+            FunctionId::Log10 => Self::Log10,
+            FunctionId::Log2 => Self::Log2,
+            FunctionId::Rad => Self::Rad,
+            FunctionId::Sgn => Self::Sgn,
+            FunctionId::Sin => Self::Sin,
+            FunctionId::Sinh => Self::Sinh,
+            FunctionId::Sqrt => Self::Sqrt,
+            FunctionId::Tan => Self::Tan,
+            FunctionId::Tanh => Self::Tanh,
             _ => return None,
         })
     }
@@ -174,6 +175,17 @@ pub fn compare(op: BinaryOp, left: f64, right: f64) -> bool {
         BinaryOp::Greater => left > right,
         BinaryOp::GreaterEqual => left >= right,
         _ => false,
+    }
+}
+
+/// Value of an operator between scalars: comparisons give 0 or 1.
+#[inline]
+#[must_use]
+pub fn scalar(op: BinaryOp, left: f64, right: f64) -> f64 {
+    if op.is_comparison() {
+        f64::from(u8::from(compare(op, left, right)))
+    } else {
+        arithmetic(op, left, right)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The functions of PromQL: name, signature and, by family, what they compute.
 
+pub(crate) mod histogram;
+pub(crate) mod label;
 pub mod math;
 pub(crate) mod over_time;
 pub mod range;

@@ -22,8 +22,13 @@ pub enum RangeFunction {
     Irate,
     Idelta,
     Deriv,
-    PredictLinear { seconds: usize },
-    DoubleExponentialSmoothing { smoothing: usize, trend: usize },
+    PredictLinear {
+        seconds: usize,
+    },
+    DoubleExponentialSmoothing {
+        smoothing: usize,
+        trend: usize,
+    },
     Changes,
     Resets,
     AvgOverTime,
@@ -33,7 +38,9 @@ pub enum RangeFunction {
     MaxOverTime,
     StddevOverTime,
     StdvarOverTime,
-    QuantileOverTime { quantile: usize },
+    QuantileOverTime {
+        quantile: usize,
+    },
     MadOverTime,
     /// Also the base of `absent_over_time`.
     PresentOverTime,
@@ -64,7 +71,11 @@ impl<'a> RangeInput<'a> {
     }
 
     /// Calls `value` with the samples of every window that has some.
-    pub(crate) fn each_window(&self, out: &mut [f64], mut value: impl FnMut(usize, &'a [i64], &'a [f64]) -> f64) {
+    pub(crate) fn each_window(
+        &self,
+        out: &mut [f64],
+        mut value: impl FnMut(usize, &'a [i64], &'a [f64]) -> f64,
+    ) {
         for (step, window) in self.windows() {
             let samples = self.timestamps.get(window.clone()).zip(self.values.get(window));
             if let Some((timestamps, values)) = samples

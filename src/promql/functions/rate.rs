@@ -48,7 +48,8 @@ pub(super) fn extrapolated(input: &RangeInput<'_>, kind: Kind, scratch: &mut Scr
         let (Some(&first_value), Some(&last_value)) = (input.values.get(low), input.values.get(last)) else {
             continue;
         };
-        let (Some(&first_ms), Some(&last_ms)) = (input.timestamps.get(low), input.timestamps.get(last)) else {
+        let (Some(&first_ms), Some(&last_ms)) = (input.timestamps.get(low), input.timestamps.get(last))
+        else {
             continue;
         };
         let mut change = last_value - first_value;
@@ -142,9 +143,7 @@ pub(super) fn of_last_two(input: &RangeInput<'_>, is_rate: bool, out: &mut [f64]
 /// How often the value changed; NaN equals NaN.
 #[expect(clippy::float_cmp, reason = "a change is any difference")]
 pub(super) fn changes(input: &RangeInput<'_>, scratch: &mut Scratch, out: &mut [f64]) {
-    count_pairs(input, scratch, out, |before, after| {
-        before != after && !(before.is_nan() && after.is_nan())
-    });
+    count_pairs(input, scratch, out, |before, after| before != after && !(before.is_nan() && after.is_nan()));
 }
 
 /// How often the value went down.

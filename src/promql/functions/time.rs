@@ -1,5 +1,7 @@
 //! Date functions: seconds since the Unix epoch to parts of a UTC date.
 
+use super::FunctionId;
+
 /// A part of a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DateFunction {
@@ -16,18 +18,18 @@ pub enum DateFunction {
 const SECONDS_PER_DAY: i64 = 86_400;
 
 impl DateFunction {
-    /// Function of a PromQL name.
+    /// The function when it is of this family.
     #[must_use]
-    pub fn by_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "day_of_month" => Self::DayOfMonth,
-            "day_of_week" => Self::DayOfWeek,
-            "day_of_year" => Self::DayOfYear,
-            "days_in_month" => Self::DaysInMonth,
-            "hour" => Self::Hour,
-            "minute" => Self::Minute,
-            "month" => Self::Month,
-            "year" => Self::Year,
+    pub const fn by_id(id: FunctionId) -> Option<Self> {
+        Some(match id {
+            FunctionId::DayOfMonth => Self::DayOfMonth,
+            FunctionId::DayOfWeek => Self::DayOfWeek,
+            FunctionId::DayOfYear => Self::DayOfYear,
+            FunctionId::DaysInMonth => Self::DaysInMonth,
+            FunctionId::Hour => Self::Hour,
+            FunctionId::Minute => Self::Minute,
+            FunctionId::Month => Self::Month,
+            FunctionId::Year => Self::Year,
             _ => return None,
         })
     }
