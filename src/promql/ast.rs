@@ -191,6 +191,15 @@ impl AggregateOp {
             Self::LimitRatio => "limit_ratio",
         }
     }
+
+    /// Whether a parameter comes before the operand.
+    #[must_use]
+    pub const fn takes_parameter(self) -> bool {
+        matches!(
+            self,
+            Self::TopK | Self::BottomK | Self::Quantile | Self::CountValues | Self::LimitK | Self::LimitRatio
+        )
+    }
 }
 
 /// `by (labels)` or `without (labels)`; `by ()` where nothing is written.

@@ -5,11 +5,25 @@
 pub(crate) mod aggregate;
 pub mod annotation;
 pub mod ast;
+mod check;
+mod error;
 pub mod eval;
 mod eval_error;
 pub mod functions;
 mod kahan;
+mod lex;
+mod literal;
 pub mod number;
+mod parse;
 pub mod plan;
+mod print;
+mod quote;
+mod token;
 pub mod value;
 pub mod window;
+
+pub use check::value_type;
+pub use error::{ParseError, line_column};
+pub use literal::duration_text;
+pub use parse::{EXPR_DEPTH_MAX, ParserOptions, QUERY_BYTES_MAX, parse, parse_series_selector};
+pub use quote::quoted;
