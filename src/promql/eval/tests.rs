@@ -8,7 +8,7 @@ use super::{EvalError, FragmentHost, FragmentOutput, FragmentRunner, evaluate};
 use crate::promql::annotation::Severity;
 use crate::promql::plan::{Fragment, Plan, QueryParams, QueryTimes};
 use crate::promql::value::{QueryOutput, Value, is_present};
-use crate::promql::{ParserOptions, parse};
+use crate::promql::{EXPR_DEPTH_MAX, ParserOptions, parse};
 
 /// One stored series.
 #[derive(Debug, Clone)]
@@ -115,7 +115,7 @@ fn range(minutes: i64) -> QueryParams {
 }
 
 fn run_with(host: &MemoryHost, params: &QueryParams, query: &str) -> Result<QueryOutput, EvalError> {
-    let options = ParserOptions { experimental_functions: true, ..ParserOptions::default() };
+    let options = ParserOptions { experimental_functions: true };
     let expr = parse(query, &options).unwrap_or_else(|error| panic!("{query}: {error:?}"));
     block_on(evaluate(&Plan::new(&expr, params)?, host))
 }
@@ -493,6 +493,19 @@ fn too_many_samples_are_refused() {
     case.is(&few(44), "sum(http_requests) * 0 == 1", &[]);
     case.fails(&few(43), "http_requests", refused);
     case.fails(&few(10), "sum_over_time(http_requests[20m])", refused);
+}
+
+#[test]
+fn the_highest_expression_fits_a_small_stack() {
+    let high = || {
+        let case = requests();
+        // A chain of one operator is as high as it is long.
+        let terms = usize::from(EXPR_DEPTH_MAX) / 2;
+        let chain = vec!["sum(http_requests)"; terms].join(" + ");
+        case.is(&instant(1), &chain, &[&format!("{{}} {}", 100 * terms)]);
+    };
+    let thread = std::thread::Builder::new().stack_size(128 << 10).spawn(high).unwrap();
+    thread.join().unwrap();
 }
 
 /// Queries that must not depend on how series are spread.
