@@ -13,9 +13,12 @@ fn naive(function: RangeFunction, samples: &[(i64, f64)], end: i64, range: i64) 
     };
     let pairs = || samples.windows(2).map(|pair| (pair[0].1, pair[1].1));
     let fold = |beats: fn(f64, f64) -> bool| {
-        samples.iter().fold(first, |best, &(_, value)| {
-            if beats(value, best) || best.is_nan() { value } else { best }
-        })
+        samples.iter().fold(
+            first,
+            |best, &(_, value)| {
+                if beats(value, best) || best.is_nan() { value } else { best }
+            },
+        )
     };
     match function {
         RangeFunction::Changes => {
