@@ -4,7 +4,7 @@
 //! query gives the same list. Positions are resolved against the query text only when rendered.
 
 use super::ast::Span;
-use super::number;
+use super::{line_column, number};
 
 /// Distinct annotations kept for one query; further ones are dropped.
 const ANNOTATIONS_MAX: usize = 1_000;
@@ -126,12 +126,12 @@ impl Annotation {
             Severity::Info => "PromQL info",
             Severity::Warning => "PromQL warning",
         };
-        let place = place(query, self.span);
+        let (line, column) = line_column(query, self.span.start);
         let Some(fix) = &self.monotonicity else {
-            return format!("{kind}: {} ({place})", self.text);
+            return format!("{kind}: {} ({line}:{column})", self.text);
         };
         format!(
-            "{kind}: {}, from buckets {} to {}, with a max diff of {}, over {} samples from {} to {} ({place})",
+            "{kind}: {}, from buckets {} to {}, with a max diff of {}, over {} samples from {} to {} ({line}:{column})",
             self.text,
             number::general(fix.bucket_min),
             number::general(fix.bucket_max),
@@ -141,17 +141,4 @@ impl Annotation {
             number::date_time(fix.last_ms),
         )
     }
-}
-
-/// `line:column` of the start of a span, both counted from 1, columns in bytes.
-fn place(query: &str, span: Span) -> String {
-    if query.is_empty() {
-        return "unknown position".to_owned();
-    }
-    let Some(before) = query.as_bytes().get(..span.start as usize) else {
-        return "invalid position".to_owned();
-    };
-    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-    let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count() + 1;
-    format!("{line}:{column}")
 }

@@ -11,7 +11,10 @@ use shards::model::{Metadata, SampleBatch};
 use shards::shard::{AppendOutcome, RefuseReason as ShardReason, Shard};
 
 use super::{Router, RouterError};
-use crate::ingest::{DecodeError, Decoder, IngestCounters, IngestFigures, RefuseReason, WriteRequest, WriteSummary, canonicalise};
+use crate::ingest::{
+    DecodeError, Decoder, IngestCounters, IngestFigures, RefuseReason, WriteRequest, WriteSummary,
+    canonicalise,
+};
 
 /// Why a write as a whole failed.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -6,7 +6,7 @@ use super::{EvalError, FragmentHost};
 use crate::promql::annotation::{Annotation, Annotations, ForcedMonotonicity, Severity};
 use crate::promql::ast::Span;
 use crate::promql::functions::histogram::{ClassicHistogram, ClassicHistograms, bucket_quantile};
-use crate::promql::number;
+use crate::promql::quoted;
 use crate::promql::value::{ABSENT, Column, EvalSeries, is_present, without_metadata};
 use crate::promql::window::Grid;
 
@@ -35,10 +35,8 @@ impl QuantileCall<'_> {
         let found = ClassicHistograms::new(series);
         for one in found.malformed.iter().filter_map(|&index| series.get(index)) {
             let text = one.labels.get("le").unwrap_or_default();
-            let mut text = format!(
-                "bucket label \"le\" is missing or has a malformed value of {}",
-                number::quoted(text)
-            );
+            let mut text =
+                format!("bucket label \"le\" is missing or has a malformed value of {}", quoted(text));
             self.name(&one.labels, &mut text);
             annotations.warn(self.buckets_span, text);
         }
@@ -93,7 +91,7 @@ impl QuantileCall<'_> {
             && let Some(name) = labels.metric_name()
         {
             text.push_str(" for metric name ");
-            text.push_str(&number::quoted(name));
+            text.push_str(&quoted(name));
         }
     }
 }

@@ -114,8 +114,8 @@ fn quantile_of_monotonic(quantile: f64, buckets: &[Bucket]) -> f64 {
         return f64::NAN;
     }
     let rank = quantile * last.count;
-    // The first bucket whose count reaches the rank. NaN counts reach none, as in a binary search.
-    let at = below.partition_point(|bucket| !(bucket.count >= rank));
+    // The first bucket whose count reaches the rank; a NaN count reaches none.
+    let at = below.partition_point(|bucket| bucket.count < rank || bucket.count.is_nan() || rank.is_nan());
     let Some(bucket) = below.get(at) else { return last_finite.upper_bound };
     match at.checked_sub(1).and_then(|before| below.get(before)) {
         None if bucket.upper_bound <= 0.0 => bucket.upper_bound,

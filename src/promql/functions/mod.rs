@@ -5,6 +5,8 @@ pub(crate) mod label;
 pub mod math;
 pub(crate) mod over_time;
 pub mod range;
+#[cfg(test)]
+mod range_tests;
 mod rate;
 mod table;
 pub mod time;

@@ -9,7 +9,7 @@ use crate::promql::annotation::Annotations;
 use crate::promql::ast::Span;
 use crate::promql::eval_error::EvalError;
 use crate::promql::functions::{over_time, rate, trend};
-use crate::promql::number;
+use crate::promql::quoted;
 use crate::promql::value::{ABSENT, Column, is_present};
 use crate::promql::window::{Grid, Windows};
 
@@ -196,7 +196,7 @@ impl RangeFunction {
                         format!(
                             "metric might not be a counter, name does not end in \
                              _total/_sum/_count/_bucket: {}",
-                            number::quoted(name)
+                            quoted(name)
                         ),
                     );
                 }

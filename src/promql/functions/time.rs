@@ -38,11 +38,8 @@ impl DateFunction {
     #[must_use]
     pub fn apply(self, seconds: f64) -> f64 {
         // As Go on amd64 does: what no i64 can hold, NaN included, becomes the smallest i64.
-        let whole = if seconds >= -9.223_372_036_854_775_8e18 && seconds < 9.223_372_036_854_775_8e18 {
-            seconds as i64
-        } else {
-            i64::MIN
-        };
+        let bounds = i64::MIN as f64..i64::MAX as f64;
+        let whole = if bounds.contains(&seconds) { seconds as i64 } else { i64::MIN };
         self.of_unix_seconds(whole)
     }
 
