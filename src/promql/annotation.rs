@@ -93,6 +93,10 @@ impl Annotations {
         self.add(Annotation { severity: Severity::Info, text: text.into(), span, monotonicity: None });
     }
 
+    pub(crate) fn bad_quantile(&mut self, span: Span, quantile: f64) {
+        self.warn(span, format!("quantile value should be between 0 and 1, got {}", number::general(quantile)));
+    }
+
     pub fn merge(&mut self, other: Self) {
         for annotation in other.items {
             self.add(annotation);

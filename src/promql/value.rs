@@ -29,6 +29,9 @@ pub const fn is_present(value: f64) -> bool {
 #[derive(Debug, Clone)]
 pub struct EvalSeries {
     pub labels: Labels,
+    /// The metric name has to go at the end of the evaluation (delayed name removal); never set in
+    /// results.
+    pub(crate) drop_name: bool,
     /// One value per step; [`ABSENT`] where there is none.
     pub values: Vec<f64>,
 }
@@ -83,4 +86,14 @@ pub struct QueryOutput {
     pub annotations: Annotations,
     /// Samples read from storage.
     pub samples: u64,
+}
+
+/// The labels without those that describe the metric itself: its name, type and unit.
+#[must_use]
+pub(crate) fn without_metadata(labels: &Labels) -> Labels {
+    labels.filter(|name, _| !is_metadata(name))
+}
+
+pub(crate) fn is_metadata(name: &str) -> bool {
+    matches!(name, "__name__" | "__type__" | "__unit__")
 }

@@ -46,7 +46,7 @@ impl Router {
     }
 
     /// The answers of all shards to one question, in shard order.
-    async fn ask_all<T, F>(&self, question: F) -> Result<Vec<T>, RouterError>
+    pub(super) async fn ask_all<T, F>(&self, question: F) -> Result<Vec<T>, RouterError>
     where
         T: Send + 'static,
         F: Fn(&Shard) -> T + Clone + Send + 'static,

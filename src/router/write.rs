@@ -2,6 +2,7 @@
 //! summed up. Nothing is acknowledged before every owner has it in its log.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use shards::model::{Metadata, SampleBatch};
 use shards::shard::{AppendOutcome, RefuseReason as ShardReason, Shard};
 
 use super::{Router, RouterError};
-use crate::ingest::{DecodeError, Decoder, RefuseReason, WriteRequest, WriteSummary, canonicalise};
+use crate::ingest::{DecodeError, Decoder, IngestCounters, IngestFigures, RefuseReason, WriteRequest, WriteSummary, canonicalise};
 
 /// Why a write as a whole failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -24,9 +25,16 @@ pub enum WriteError {
 /// What became of a batch, with the batch itself, which names the refused series.
 type Appended = (shards::error::Result<AppendOutcome>, SampleBatch);
 
+/// What a shard core keeps for decoding: buffers that are used again, and its counters.
+#[derive(Default)]
+struct CoreIngest {
+    decoder: RefCell<Option<Decoder>>,
+    counters: IngestCounters,
+}
+
 thread_local! {
-    /// The decoder of this core, with the buffers that it uses again. A core belongs to one engine.
-    static DECODER: RefCell<Option<Decoder>> = const { RefCell::new(None) };
+    /// A core belongs to one engine for all its life.
+    static INGEST: CoreIngest = CoreIngest::default();
 }
 
 impl Router {
@@ -52,10 +60,23 @@ impl Router {
     }
 
     fn decode(&self, body: &[u8]) -> Result<WriteRequest, DecodeError> {
-        DECODER.with_borrow_mut(|decoder| {
+        INGEST.with(|core| {
+            let mut decoder = core.decoder.borrow_mut();
             let make = || Decoder::new(self.hasher().clone(), self.shard_count(), self.limits);
-            decoder.get_or_insert_with(make).decode(body)
+            let request = decoder.get_or_insert_with(make).decode(body);
+            core.counters.decoded(body.len(), &request);
+            request
         })
+    }
+
+    /// What all shard cores have decoded.
+    pub async fn ingest_figures(&self) -> IngestFigures {
+        let ask = |_: &Shard| (std::thread::current().id(), INGEST.with(|core| core.counters.figures()));
+        // Several shards may live on one core, which counts once.
+        let by_core: HashMap<_, _> = self.ask_all(ask).await.unwrap_or_default().into_iter().collect();
+        let mut total = IngestFigures::default();
+        by_core.values().for_each(|figures| total.merge(figures));
+        total
     }
 
     /// Runs on the core of `shard`.
@@ -78,6 +99,7 @@ impl Router {
         for reply in described {
             reply.await??;
         }
+        INGEST.with(|core| core.counters.finished(&summary));
         Ok(summary)
     }
 

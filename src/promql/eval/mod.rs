@@ -4,10 +4,12 @@
 //! them through a [`FragmentHost`], merges what comes back in shard order and evaluates the rest
 //! ([`evaluate`]). Nothing here knows executors or storage.
 
-mod error;
-pub mod runner;
 
-pub use error::EvalError;
+mod maps;
+pub mod runner;
+mod selector;
+
+pub use super::eval_error::EvalError;
 pub use runner::{FragmentOutput, FragmentRunner};
 
 use super::plan::{Fragment, Plan};

@@ -1,9 +1,12 @@
 //! The functions of PromQL: name, signature and, by family, what they compute.
 
 pub mod math;
+pub(crate) mod over_time;
 pub mod range;
+mod rate;
 mod table;
 pub mod time;
+mod trend;
 
 use super::ast::ValueType;
 

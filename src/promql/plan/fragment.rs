@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use shards::model::{Matcher, TimeRange};
 
+use super::super::aggregate::partial::PartialOp;
 use super::super::ast::{BinaryOp, Grouping, Span};
 use super::super::functions::math::MathFunction;
 use super::super::functions::range::RangeFunction;
@@ -102,24 +103,14 @@ pub enum ValueMap {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reduction {
     pub op: ReduceOp,
-    /// Labels sorted.
     pub grouping: Grouping,
 }
 
-/// Aggregations that shards can do in part.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ReduceOp {
-    Sum,
-    Avg,
-    Min,
-    Max,
-    Count,
-    Group,
-    Stddev,
-    Stdvar,
-    /// At each step keeps the `k` (by step) largest or smallest values of a group; the series stay.
-    Select {
-        largest: bool,
-        k: Column,
-    },
+    /// Aggregates by group, merged on the router.
+    Aggregate(PartialOp),
+    /// At each step the largest or smallest values of a group stay, others go; the number of those
+    /// to keep is the parameter `k`.
+    Select { largest: bool, k: usize },
 }
