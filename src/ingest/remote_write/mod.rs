@@ -13,17 +13,20 @@
 
 #![deny(clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 use shards::codec::Cursor;
 use shards::limits::METADATA_BYTES_MAX;
 use shards::model::{KeyHasher, Metadata, MetricType, SampleBatch};
 
-use super::batch::WriteRequest;
-use super::body::BodyPool;
-use super::error::DecodeError;
-use super::limits::{DecodeLimits, METADATA_PER_REQUEST_MAX, SNAPPY_RATIO_MAX};
-use super::refusal::RefuseReason;
-use super::wire::{Payload, WireFault, payload};
+use crate::ingest::batch::WriteRequest;
+use crate::ingest::body::BodyPool;
+use crate::ingest::error::DecodeError;
+use crate::ingest::limits::{DecodeLimits, METADATA_PER_REQUEST_MAX, SNAPPY_RATIO_MAX};
+use crate::ingest::refusal::RefuseReason;
+use crate::ingest::wire::{Payload, WireFault, payload};
 
 const TAG_TIMESERIES: u64 = 1 << 3 | 2;
 const TAG_METADATA: u64 = 3 << 3 | 2;
