@@ -88,14 +88,14 @@ fn bodies(samples: u64) -> Vec<Vec<u8>> {
     (0..BODIES).map(|body| one(body, &mut random)).collect()
 }
 
-fn compress(body: &Vec<u8>) -> Vec<u8> {
+fn compress(body: &[u8]) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(body).unwrap_or_default()
 }
 
 fn remote_write(criterion: &mut Criterion) {
     for samples in [1, 20] {
         let plain = bodies(samples);
-        let packed: Vec<_> = plain.iter().map(compress).collect();
+        let packed: Vec<_> = plain.iter().map(|body| compress(body)).collect();
         let mut group = criterion.benchmark_group(format!("remote_write/{samples}_per_series"));
         group.throughput(Throughput::Elements(SERIES * samples));
 

@@ -2,6 +2,8 @@
 //!
 //! Groups are refused: no message that we read has ever had them, and skipping them needs a stack.
 
+#![deny(clippy::indexing_slicing, clippy::cast_possible_truncation)]
+
 use shards::codec::{Cursor, Truncated};
 
 pub(crate) const WIRE_VARINT: u64 = 0;

@@ -1,5 +1,7 @@
 //! One line of the text format, read from left to right.
 
+#![deny(clippy::indexing_slicing, clippy::cast_possible_truncation)]
+
 use std::borrow::Cow;
 
 use shards::model::METRIC_NAME;

@@ -11,6 +11,8 @@
 //! that breaks these rules is refused as a whole with the line at fault; labels that break a limit or
 //! are given twice only cost their own sample.
 
+#![deny(clippy::indexing_slicing, clippy::cast_possible_truncation)]
+
 mod line;
 #[cfg(test)]
 mod tests;
