@@ -131,6 +131,9 @@ impl Shape {
     /// Smaller requests say nothing about the next one.
     const SERIES_MIN: u64 = 64;
 
+    /// Smaller parts are left to grow.
+    const EXPECTED_MIN: usize = 4;
+
     fn of(request: &WriteRequest, bytes: usize) -> Self {
         match (usize::try_from(request.series), usize::try_from(request.samples)) {
             (Ok(series), Ok(samples)) if request.series >= Self::SERIES_MIN => {
@@ -143,7 +146,8 @@ impl Shape {
     /// Room in a batch for its part of a body with so many bytes, and a little more.
     fn room(self, count: usize, bytes: usize, shards: u16) -> usize {
         let expected = count.saturating_mul(bytes) / self.bytes.max(1) / usize::from(shards.max(1));
-        expected + expected / 16 + 16
+        // With many shards and few series, most batches stay empty.
+        if expected < Self::EXPECTED_MIN { 0 } else { expected + expected / 16 + 16 }
     }
 }
 
