@@ -15,5 +15,5 @@ pub mod index;
 pub mod wal;
 pub mod registry;
 pub mod memtable;
-// pub mod shard;
-// pub mod engine;
+pub mod shard;
+pub mod engine;

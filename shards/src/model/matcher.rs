@@ -38,6 +38,28 @@ pub struct MatcherError {
     pub reason: String,
 }
 
+/// Values of a pattern that is only looked up, not run, when it has no more than this many.
+const LITERALS_MAX: usize = 1000;
+
+/// The finite set of values that a pattern matches, where it is one: `a|b`, `x(1|2)`, `abc`.
+fn literals_of(pattern: &str) -> Option<Arc<[String]>> {
+    use regex_syntax::hir::literal::Extractor;
+    let hir = regex_syntax::parse(&format!("(?s:{pattern})")).ok()?;
+    if !hir.properties().look_set().is_empty() {
+        return None;
+    }
+    let mut extractor = Extractor::new();
+    extractor.limit_total(LITERALS_MAX).limit_class(LITERALS_MAX).limit_repeat(LITERALS_MAX);
+    let sequence = extractor.extract(&hir);
+    let literals = sequence.literals().filter(|_| sequence.is_exact())?;
+    let values: Option<Vec<String>> =
+        literals.iter().map(|literal| String::from_utf8(literal.as_bytes().to_vec()).ok()).collect();
+    let mut values = values?;
+    values.sort();
+    values.dedup();
+    Some(values.into())
+}
+
 /// One condition on one label. Cheap to clone and to send between cores.
 #[derive(Debug, Clone)]
 pub struct Matcher {
@@ -45,6 +67,7 @@ pub struct Matcher {
     op: MatchOp,
     value: Arc<str>,
     regex: Option<Regex>,
+    literals: Option<Arc<[String]>>,
 }
 
 impl Matcher {
@@ -58,7 +81,8 @@ impl Matcher {
                     .map_err(|error| MatcherError { reason: error.to_string() })?,
             ),
         };
-        Ok(Self { name: name.into(), op, value: value.into(), regex })
+        let literals = regex.as_ref().and_then(|_| literals_of(value));
+        Ok(Self { name: name.into(), op, value: value.into(), regex, literals })
     }
 
     #[must_use]
@@ -77,15 +101,28 @@ impl Matcher {
         &self.value
     }
 
+    /// The values that the pattern of a regular expression matches, where they are a known few.
+    #[must_use]
+    pub fn literals(&self) -> Option<&[String]> {
+        self.literals.as_deref()
+    }
+
     /// Whether a label of this value (empty: missing) satisfies the condition.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {
         match (self.op, &self.regex) {
             (MatchOp::Equal, _) => value == &*self.value,
             (MatchOp::NotEqual, _) => value != &*self.value,
-            (MatchOp::Regex, Some(regex)) => regex.is_match(value),
-            (MatchOp::NotRegex, Some(regex)) => !regex.is_match(value),
+            (MatchOp::Regex, Some(regex)) => self.pattern_matches(regex, value),
+            (MatchOp::NotRegex, Some(regex)) => !self.pattern_matches(regex, value),
             (MatchOp::Regex | MatchOp::NotRegex, None) => unreachable!("built with a regex in new"),
+        }
+    }
+
+    fn pattern_matches(&self, regex: &Regex, value: &str) -> bool {
+        match &self.literals {
+            Some(literals) => literals.binary_search_by(|literal| literal.as_str().cmp(value)).is_ok(),
+            None => regex.is_match(value),
         }
     }
 
@@ -117,5 +154,25 @@ mod tests {
         assert!(!matcher.matches_empty());
         assert!(Matcher::new(MatchOp::NotRegex, "a", "b.c|d").unwrap().matches_empty());
         assert!(Matcher::new(MatchOp::Regex, "a", "(").is_err());
+    }
+
+    #[test]
+    fn finite_patterns_are_sets_of_values() {
+        let literals =
+            |pattern| Matcher::new(MatchOp::Regex, "a", pattern).unwrap().literals().map(<[_]>::to_vec);
+        assert_eq!(literals("b|a"), Some(vec!["a".into(), "b".into()]));
+        assert_eq!(literals("x(1|2)?"), Some(vec!["x".into(), "x1".into(), "x2".into()]));
+        assert_eq!(literals(""), Some(vec![String::new()]));
+        assert_eq!(literals("a.*"), None);
+        assert_eq!(literals("^a$"), None);
+        for pattern in ["b|a", "x(1|2)?", "(?i)ab", "[a-c]x", "a{2}", "(a|ab)(c|bcd)?"] {
+            let matcher = Matcher::new(MatchOp::Regex, "l", pattern).unwrap();
+            let plain = regex::Regex::new(&format!("^(?s:{pattern})$")).unwrap();
+            for value in
+                ["", "a", "b", "ab", "AB", "aB", "x", "x1", "x3", "ax", "bx", "aa", "abc", "abcd", "abbcd"]
+            {
+                assert_eq!(matcher.matches(value), plain.is_match(value), "{pattern} {value}");
+            }
+        }
     }
 }

@@ -21,6 +21,7 @@ pub use self::metrics::ShardMetrics;
 pub use self::read::{SampleColumns, SeriesCursor};
 pub use self::refusal::{AppendOutcome, Refusal, RefuseReason};
 use crate::clock::Clock;
+use crate::io::Disk;
 use crate::memtable::Memtable;
 use crate::model::{KeyHasher, Metadata, ShardId};
 use crate::registry::Registry;
@@ -46,6 +47,7 @@ pub struct Shard {
     options: ShardOptions,
     clock: Clock,
     state: RefCell<State>,
+    disk: Disk,
     wal: Wal,
     replay: ReplayReport,
     counters: metrics::ShardCounters,

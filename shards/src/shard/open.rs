@@ -23,11 +23,11 @@ impl Shard {
             metadata: HashMap::new(),
             scratch: write::Scratch::default(),
         };
-        let mut replay = Replay { hasher: &options.hasher, state: &mut state, lost_samples: 0, lost_series: 0 };
+        let mut replay =
+            Replay { hasher: &options.hasher, state: &mut state, lost_samples: 0, lost_series: 0 };
         let wal_directory = options.directory.join(dirs::WAL_DIRECTORY);
-        let opened = Wal::open(disk, &wal_directory, options.shard, options.wal.clone(), &mut |record| {
-            replay.apply(record);
-        });
+        let mut apply = |record: Record<'_>| replay.apply(record);
+        let opened = Wal::open(disk.clone(), &wal_directory, options.shard, options.wal.clone(), &mut apply);
         let (wal, report) = opened.await?;
         if replay.lost_samples > 0 || replay.lost_series > 0 {
             tracing::error!(
@@ -49,6 +49,7 @@ impl Shard {
         Ok(Self {
             options,
             clock,
+            disk,
             state: RefCell::new(state),
             wal,
             replay: report,

@@ -29,6 +29,7 @@ pub struct SeriesCursor {
 impl SeriesCursor {
     /// The next series that has samples in the range, with these samples in `columns`.
     pub async fn next(&mut self, columns: &mut SampleColumns) -> Result<Option<Labels>> {
+        self.shard.disk.yield_if_needed().await;
         let state = self.shard.state.borrow();
         for series in self.refs.by_ref().map(SeriesRef) {
             columns.timestamps_ms.clear();

@@ -13,9 +13,6 @@ use crate::model::{BatchSeries, Labels, METRIC_NAME, Metadata, SampleBatch, Seri
 use crate::wal::record::{RECORD_SAMPLES_MAX, put_metadata, put_series};
 use crate::wal::{Lsn, SamplesEncoder};
 
-/// Bytes of a series' labels that an answer repeats.
-const SERIES_TEXT_MAX: usize = 300;
-
 /// Columns that writes use again and again.
 #[derive(Default)]
 pub(super) struct Scratch {
@@ -35,8 +32,8 @@ struct AcceptedTimes {
 
 /// Why a series seen for the first time is not taken.
 enum FirstSight {
-    NotCanonical,
-    Refused(RefuseReason, String),
+    Unacceptable,
+    Refused(RefuseReason),
 }
 
 impl Shard {
@@ -77,20 +74,21 @@ impl Shard {
                 Some(series_ref) => *series_ref,
                 None => match self.first_sight(&mut state, &series, times, &mut created) {
                     Ok(series_ref) => series_ref,
-                    Err(FirstSight::NotCanonical) => {
-                        outcome.not_canonical.push(index);
+                    Err(FirstSight::Unacceptable) => {
+                        outcome.unacceptable.push(index);
                         continue;
                     }
-                    Err(FirstSight::Refused(reason, detail)) => {
-                        let count = series.timestamps_ms.len() as u64;
-                        outcome.refuse_many(reason, count, || describe(reason, &series, 0, detail));
+                    Err(FirstSight::Refused(reason)) => {
+                        let samples = series.timestamps_ms.len() as u64;
+                        outcome.refuse(samples, Refusal { reason, series: index, timestamp_ms: None });
                         continue;
                     }
                 },
             };
-            for (at, (timestamp_ms, value)) in series.timestamps_ms.iter().zip(series.values).enumerate() {
-                if let Some((reason, detail)) = times.refuse(*timestamp_ms) {
-                    outcome.refuse(reason, || describe(reason, &series, at, detail));
+            for (timestamp_ms, value) in series.timestamps_ms.iter().zip(series.values) {
+                if let Some(reason) = times.refuse(*timestamp_ms) {
+                    let timestamp_ms = Some(*timestamp_ms);
+                    outcome.refuse(1, Refusal { reason, series: index, timestamp_ms });
                     continue;
                 }
                 scratch.refs.push(series_ref);
@@ -161,22 +159,17 @@ impl Shard {
         if let Some(found) = state.registry.find(series.key) {
             return Ok(found);
         }
-        if series.labels.len() > LABELS_BYTES_MAX {
-            let detail = format!("labels take {} bytes, at most {LABELS_BYTES_MAX} are taken", series.labels.len());
-            return Err(FirstSight::Refused(RefuseReason::InvalidLabels, detail));
+        if !acceptable(series.labels) {
+            return Err(FirstSight::Unacceptable);
         }
-        let labels = Labels::from_canonical(series.labels).map_err(|_| FirstSight::NotCanonical)?;
-        check_labels(&labels).map_err(|detail| FirstSight::Refused(RefuseReason::InvalidLabels, detail))?;
-        if let Some((reason, detail)) = times.refuse_all(series.timestamps_ms) {
-            return Err(FirstSight::Refused(reason, detail));
+        if let Some(reason) = times.refuse_all(series.timestamps_ms) {
+            return Err(FirstSight::Refused(reason));
         }
         if state.registry.len() as u64 >= self.options.series_max {
-            let detail = format!("the shard holds {} series; raise --max-series", state.registry.len());
-            return Err(FirstSight::Refused(RefuseReason::TooManySeries, detail));
+            return Err(FirstSight::Refused(RefuseReason::SeriesLimit));
         }
         let inserted = state.registry.insert(series.key, series.labels);
-        let series_ref =
-            inserted.map_err(|error| FirstSight::Refused(RefuseReason::TooManySeries, error.to_string()))?;
+        let series_ref = inserted.map_err(|_| FirstSight::Refused(RefuseReason::SeriesLimit))?;
         created.push((series_ref, series.labels));
         Ok(series_ref)
     }
@@ -230,68 +223,28 @@ impl Shard {
 }
 
 impl AcceptedTimes {
-    fn refuse(self, timestamp_ms: i64) -> Option<(RefuseReason, String)> {
+    fn refuse(self, timestamp_ms: i64) -> Option<RefuseReason> {
         if timestamp_ms < self.first_ms {
-            let detail = format!("older than the retention keeps, which begins at {}", self.first_ms);
-            return Some((RefuseReason::TooOld, detail));
+            return Some(RefuseReason::TooOld);
         }
-        (timestamp_ms > self.last_ms).then(|| {
-            let detail = format!("ahead of the server's clock, which allows up to {}", self.last_ms);
-            (RefuseReason::TooFarInFuture, detail)
-        })
+        (timestamp_ms > self.last_ms).then_some(RefuseReason::TooFarInFuture)
     }
 
     /// Set when none of a new series' samples is taken, so that it need not be made.
-    fn refuse_all(self, timestamps_ms: &[i64]) -> Option<(RefuseReason, String)> {
+    fn refuse_all(self, timestamps_ms: &[i64]) -> Option<RefuseReason> {
         let first = self.refuse(*timestamps_ms.first()?)?;
         timestamps_ms.iter().all(|timestamp_ms| self.refuse(*timestamp_ms).is_some()).then_some(first)
     }
 }
 
-/// The rules for labels of a series that is stored, beyond being canonical.
-fn check_labels(labels: &Labels) -> std::result::Result<(), String> {
-    let mut count = 0;
-    let mut named = false;
-    for (name, value) in labels.iter() {
-        count += 1;
-        named |= name == METRIC_NAME;
-        if name.len() > LABEL_NAME_BYTES_MAX {
-            return Err(format!("a label name of {} bytes; at most {LABEL_NAME_BYTES_MAX} are taken", name.len()));
-        }
-        if value.len() > LABEL_VALUE_BYTES_MAX {
-            return Err(format!(
-                "the value of label {name:?} has {} bytes; at most {LABEL_VALUE_BYTES_MAX} are taken",
-                value.len()
-            ));
-        }
+/// Whether label bytes are canonical and within the limits.
+fn acceptable(label_bytes: &[u8]) -> bool {
+    if label_bytes.len() > LABELS_BYTES_MAX {
+        return false;
     }
-    if count > LABELS_MAX {
-        return Err(format!("{count} labels; at most {LABELS_MAX} are taken"));
-    }
-    if named { Ok(()) } else { Err("no metric name: label __name__ is missing".into()) }
-}
-
-fn describe(reason: RefuseReason, series: &BatchSeries<'_>, at: usize, detail: String) -> Refusal {
-    Refusal {
-        reason,
-        series: series_text(series.labels),
-        timestamp_ms: series.timestamps_ms.get(at).copied().unwrap_or(0),
-        detail,
-    }
-}
-
-/// The labels as text, cut where they are long.
-#[must_use]
-pub fn series_text(label_bytes: &[u8]) -> String {
-    let head = label_bytes.get(..label_bytes.len().min(LABELS_BYTES_MAX)).unwrap_or_default();
-    let Ok(labels) = Labels::from_canonical(head) else {
-        return format!("(labels of {} bytes)", label_bytes.len());
+    let Ok(labels) = Labels::from_canonical(label_bytes) else { return false };
+    let short = |(name, value): (&str, &str)| {
+        name.len() <= LABEL_NAME_BYTES_MAX && value.len() <= LABEL_VALUE_BYTES_MAX
     };
-    let mut text = labels.to_string();
-    if text.len() > SERIES_TEXT_MAX {
-        let cut = (0..=SERIES_TEXT_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(cut);
-        text.push_str("...");
-    }
-    text
+    labels.iter().all(short) && labels.iter().count() <= LABELS_MAX && labels.get(METRIC_NAME).is_some()
 }
