@@ -128,3 +128,17 @@ fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Answer> {
     let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
     Ok(Answer { status: response.status().as_u16(), headers, body })
 }
+
+/// Samples of the only series of an answer, as (milliseconds, text of the value).
+#[track_caller]
+pub(crate) fn only_series(data: &Value) -> Vec<(i64, String)> {
+    let result = data["result"].as_array().unwrap();
+    assert_eq!(result.len(), 1, "not one series: {data}");
+    let pair = |pair: &Value| {
+        ((pair[0].as_f64().unwrap() * 1000.0).round() as i64, pair[1].as_str().unwrap().to_owned())
+    };
+    match result[0].get("values") {
+        Some(values) => values.as_array().unwrap().iter().map(pair).collect(),
+        None => vec![pair(&result[0]["value"])],
+    }
+}

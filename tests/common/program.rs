@@ -20,13 +20,12 @@ impl Program {
         arguments: &[A],
         output: &Path,
     ) -> std::io::Result<Self> {
+        Self::spawn(Command::new(program).args(arguments), output)
+    }
+
+    pub(crate) fn spawn(command: &mut Command, output: &Path) -> std::io::Result<Self> {
         let file = File::options().create(true).append(true).open(output)?;
-        let child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .spawn()?;
+        let child = command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn()?;
         Ok(Self { child, output: output.to_owned() })
     }
 

@@ -113,3 +113,9 @@ impl std::ops::Deref for FreshServer {
         &self.server
     }
 }
+
+/// The clock, in milliseconds.
+pub(crate) fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_millis()).unwrap()
+}
