@@ -74,7 +74,7 @@ fn faults_of_the_caller_are_told_with_their_place() {
     let cases = [
         ("sum(", "1:5"),
         ("rate(work_total)", "1:6"),
-        ("work_total{host=~\"(\"}", "host"),
+        ("work_total{host=~\"(\"}", "parse error"),
         ("", "query"),
         ("no_such_function(work_total)", "no_such_function"),
     ];
