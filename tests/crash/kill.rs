@@ -11,7 +11,7 @@ const REQUESTS_MAX: u64 = 120;
 /// One start in so many is killed before it is ready: in the middle of recovery.
 const KILLED_EARLY_ONE_IN: u64 = 4;
 /// Small segments, so that the log begins new ones all the time.
-const FLAGS: [&str; 2] = ["--wal-segment-size", "1MiB"];
+const FLAGS: [&str; 2] = ["--wal-segment-bytes", "1MiB"];
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())

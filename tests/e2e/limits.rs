@@ -32,7 +32,7 @@ fn a_query_that_reads_too_much_is_refused() {
 
 #[test]
 fn bodies_have_limits() {
-    let server = FreshServer::start(&["--max-body-size", "64KiB", "--max-decompressed-size", "1MiB"]);
+    let server = FreshServer::start(&["--max-body-bytes", "64KiB", "--max-decompressed-bytes", "1MiB"]);
     let now = now_ms();
     let good = Request::new().series(&[("__name__", "m")], &[(now, 1.0)]).body();
     let answer = server.client.write(&vec![0x55; 65 << 10]);
