@@ -178,6 +178,23 @@ fn a_full_disk_refuses_until_there_is_room_and_loses_nothing() {
 }
 
 #[test]
+fn trying_again_and_again_on_a_full_disk_uses_nothing_up() {
+    let disk = SimDisk::new(7);
+    let (wal, ..) = open(&disk).unwrap();
+    while append(&wal, 1, 8_000).is_ok_and(|lsn| block_on(wal.commit(lsn)).is_ok()) {
+        disk.set_room(Some(0));
+    }
+    let files = Disk::Sim(disk.clone()).list(Path::new(DIRECTORY)).unwrap();
+    for _ in 0..1_000 {
+        assert!(matches!(block_on(wal.sync()), Err(Error::DiskFull { .. })));
+    }
+    assert_eq!(Disk::Sim(disk.clone()).list(Path::new(DIRECTORY)).unwrap(), files);
+    disk.set_room(None);
+    block_on(wal.sync()).unwrap();
+    assert!(disk.file_len(&segment_path(files.len() as u32)).is_some(), "the next number is the next file's");
+}
+
+#[test]
 fn a_failed_write_poisons_until_restart() {
     let disk = SimDisk::new(8);
     let (wal, ..) = open(&disk).unwrap();
