@@ -3,6 +3,8 @@
 //! Files are made beside the build, or in the directory of `TSDB_BENCH_DIR`; the figures are those of
 //! its disk.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot be set up ends")]
+
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

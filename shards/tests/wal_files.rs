@@ -1,6 +1,8 @@
 //! The log and the series table on real files, through an executor. The disk's failures are played
 //! through in memory; here it is seen that the real one is driven rightly.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
