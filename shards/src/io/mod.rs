@@ -128,6 +128,15 @@ impl DiskFile {
         }
     }
 
+    /// Makes durable what a run before this one may have left in the disk's cache.
+    pub async fn sync(&self) -> Result<()> {
+        match self {
+            Self::Dma(file) => file.sync().await,
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(file) => file.sync(),
+        }
+    }
+
     /// Up to `len` bytes from `position`: fewer at the end of the file. Meant for recovery: it may
     /// block the core.
     pub fn read_at(&self, position: u64, len: usize) -> Result<Vec<u8>> {
