@@ -15,5 +15,5 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
     let config = flags.start.check()?;
     telemetry::log::init(config.log_format, &config.log_level)?;
     telemetry::log::abort_on_panic();
-    server::run(config)
+    server::run(&config)
 }

@@ -82,12 +82,7 @@ pub(super) struct Figures {
 
 impl Figures {
     pub(super) fn new(links: FigureLinks) -> Rc<Self> {
-        Rc::new(Self {
-            api: Rc::default(),
-            conn: Rc::default(),
-            queries: QueryCounters::default(),
-            links,
-        })
+        Rc::new(Self { api: Rc::default(), conn: Rc::default(), queries: QueryCounters::default(), links })
     }
 
     /// Answers what other cores ask of core number `core`, until the server stops.
@@ -146,9 +141,7 @@ impl Figures {
 }
 
 fn expose_queries(exposition: &mut Exposition, cores: &CoreFigures) {
-    exposition
-        .counter("tsdb_query_answered_total", "Queries answered.")
-        .count(&[], cores.queries_answered);
+    exposition.counter("tsdb_query_answered_total", "Queries answered.").count(&[], cores.queries_answered);
     exposition
         .counter("tsdb_query_samples_read_total", "Samples read for queries.")
         .count(&[], cores.query_samples);
@@ -174,12 +167,9 @@ const SHARD_FAMILIES: &[ShardFamily] = &[
     ("tsdb_shard_samples_stored_total", "Samples stored.", true, |m| m.samples_stored),
     ("tsdb_shard_samples_duplicate_total", "Samples that were there already.", true, |m| m.samples_duplicate),
     ("tsdb_shard_samples_replaced_total", "Samples that replaced a value.", true, |m| m.samples_replaced),
-    (
-        "tsdb_shard_samples_out_of_order_total",
-        "Samples older than the newest of their series.",
-        true,
-        |m| m.samples_out_of_order,
-    ),
+    ("tsdb_shard_samples_out_of_order_total", "Samples older than the newest of their series.", true, |m| {
+        m.samples_out_of_order
+    }),
     ("tsdb_shard_selects_total", "Reads begun.", true, |m| m.selects),
     ("tsdb_shard_select_series_total", "Series read.", true, |m| m.select_series),
     ("tsdb_shard_select_samples_total", "Samples read.", true, |m| m.select_samples),
@@ -204,8 +194,7 @@ const SHARD_FAMILIES: &[ShardFamily] = &[
 
 fn expose_shards(exposition: &mut Exposition, shards: &[(u16, ShardMetrics)]) {
     for (name, help, grows, value) in SHARD_FAMILIES {
-        let mut family =
-            if *grows { exposition.counter(name, help) } else { exposition.gauge(name, help) };
+        let mut family = if *grows { exposition.counter(name, help) } else { exposition.gauge(name, help) };
         for (shard, metrics) in shards {
             family.count(&[("shard", &shard.to_string())], value(metrics));
         }

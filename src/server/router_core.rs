@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use anyhow::Context;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use shards::clock::Clock;
 use shards::io::nudge::nudge_this_thread;
@@ -13,8 +14,8 @@ use super::service::{CoreService, detached};
 use super::shutdown::Stopping;
 use crate::http::conn::{self, ConnOptions, Incoming};
 use crate::http::{Api, ApiOptions};
-use crate::query::QuerySettings;
 use crate::query::QueryService;
+use crate::query::QuerySettings;
 use crate::query::admission::Gate;
 use crate::router::Router;
 
@@ -63,8 +64,7 @@ impl RouterCore {
         let queries = QueryService::new(self.router.clone(), self.query_settings, self.gate);
         let stop = self.stopping.receiver();
         let service = CoreService::new(self.router, queries, Rc::clone(&figures), self.stopping);
-        let api =
-            Api::new(Rc::new(service), self.api_options, Clock::System, Rc::clone(&figures.api));
+        let api = Api::new(Rc::new(service), self.api_options, Clock::System, Rc::clone(&figures.api));
         conn::serve(self.incoming, api, self.conn_options, Rc::clone(&figures.conn), stop).await;
         Ok(())
     }

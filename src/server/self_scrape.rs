@@ -43,12 +43,12 @@ pub(super) async fn run(
 
 async fn store(router: &Router, own: &OwnLabels, scraped: &str) -> Result<(), String> {
     let timestamp_ms = Clock::System.now_ms();
-    let extra_labels = [("job", own.job), ("instance", own.instance.as_str())];
     let mut builder = BatchBuilder::new(router.hasher().clone(), router.shard_count());
+    let extra_labels = [("job", own.job), ("instance", own.instance.as_str())];
     let options = TextOptions { timestamp_ms, extra_labels: &extra_labels };
     text::decode(scraped.as_bytes(), options, &mut builder).map_err(|error| error.to_string())?;
-    let [job, instance] = extra_labels;
-    let up = &mut [("__name__", "up"), job, instance];
-    builder.push(up, timestamp_ms, 1.0).map_err(|fault| fault.to_string())?;
-    router.write_request(builder.finish()).await.map(drop).map_err(|error| error.to_string())
+    let mut up = [("__name__", "up"), extra_labels[0], extra_labels[1]];
+    builder.push(&mut up, timestamp_ms, 1.0).map_err(|fault| fault.to_string())?;
+    let summary = router.write_request(builder.finish()).await.map_err(|error| error.to_string())?;
+    if summary.is_all_stored() { Ok(()) } else { Err(summary.to_string()) }
 }

@@ -9,8 +9,8 @@ use super::figures::Figures;
 use super::shutdown::Stopping;
 use crate::http::error::{ApiError, ErrorKind};
 use crate::http::service::{
-    Answer, Listing, QueryAnswer, QueryOptions, QueryRequest, QueryStats, RangeRequest, Readiness,
-    Selection, Service, StatsLevel, WriteAnswer, WriteRequest,
+    Answer, Listing, QueryAnswer, QueryOptions, QueryRequest, QueryStats, RangeRequest, Readiness, Selection,
+    Service, StatsLevel, WriteAnswer, WriteRequest,
 };
 use crate::promql::eval::EvalError;
 use crate::promql::plan::QueryTimes;
@@ -45,8 +45,7 @@ impl CoreService {
         times: QueryTimes,
         options: &QueryOptions,
     ) -> Result<QueryAnswer, ApiError> {
-        let question =
-            Question { text, times, timeout: options.timeout, lookback_ms: options.lookback_ms };
+        let question = Question { text, times, timeout: options.timeout, lookback_ms: options.lookback_ms };
         let answer = self.queries.answer(question).await.map_err(query_error)?;
         self.figures.queries.count(&answer);
         let stats = (options.stats != StatsLevel::None).then(|| stats_of(&answer));
@@ -70,7 +69,6 @@ impl Service for CoreService {
         // The write goes on to its end on the shards' cores, whether or not this future is polled.
         Box::pin(async move {
             let summary = self.router.write_body(request.body).await.map_err(write_error)?;
-            self.figures.ingest.count(&summary);
             Ok(WriteAnswer {
                 samples_written: summary.stored(),
                 histograms_written: 0,
