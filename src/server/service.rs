@@ -167,7 +167,7 @@ fn write_error(error: WriteError) -> ApiError {
 
 fn query_error(error: QueryError) -> ApiError {
     match error {
-        QueryError::Parse(error) => ApiError::parameter("query", error),
+        QueryError::Parse(error) => ApiError::bad_data(error.to_string()),
         QueryError::Eval(error) => {
             let kind = match &error {
                 EvalError::Timeout => ErrorKind::Timeout,
