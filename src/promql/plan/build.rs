@@ -20,6 +20,11 @@ use super::node::{BinaryNode, FragmentTemplate, Node, NodeId, NodeKind, RangeSha
 use super::{QueryParams, split};
 
 /// Builds the nodes of one query.
+///
+/// The only part of planning and evaluation that recurses, up to [`EXPR_DEPTH_MAX`] levels; its helpers
+/// are kept out of line so that a level takes little stack.
+///
+/// [`EXPR_DEPTH_MAX`]: super::super::EXPR_DEPTH_MAX
 pub(super) struct Builder<'a> {
     params: &'a QueryParams,
     /// Grid of the query itself, which `start()` and `end()` refer to.
@@ -193,6 +198,7 @@ impl<'a> Builder<'a> {
         self.map(input, Vec::new(), |_| ValueMap::Negate, grid)
     }
 
+    #[inline(never)]
     fn binary(&mut self, binary: &BinaryExpr, whole_invariant: bool, grid: Grid) -> Built {
         let mut build =
             |expr| if whole_invariant { self.build(expr, grid) } else { self.build_once(expr, grid) };
@@ -225,6 +231,7 @@ impl<'a> Builder<'a> {
         }
     }
 
+    #[inline(never)]
     fn aggregate(&mut self, aggregate: &AggregateExpr, grid: Grid) -> Result<NodeId, EvalError> {
         let (input, _) = self.build(unparen(&aggregate.operand), grid)?;
         let mut grouping = aggregate.grouping.clone();
@@ -287,6 +294,7 @@ impl<'a> Builder<'a> {
 
     /// Builds what a subquery evaluates, on its own grid: the multiples of its step that any window
     /// of the outer grid can reach.
+    #[inline(never)]
     fn subquery(&mut self, subquery: &SubqueryExpr, grid: Grid) -> Result<(NodeId, RangeShape), EvalError> {
         let shape = RangeShape {
             range_ms: subquery.range_ms,
@@ -310,6 +318,7 @@ impl<'a> Builder<'a> {
         Ok((id, shape))
     }
 
+    #[inline(never)]
     fn call(&mut self, call: &CallExpr, whole_invariant: bool, grid: Grid) -> Result<NodeId, EvalError> {
         let id = call.function.id;
         if is_query_constant(id) {
@@ -351,6 +360,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Calls without range vectors; `args` are the built arguments but for strings.
+    #[inline(never)]
     fn vector_call(&mut self, call: &CallExpr, args: Vec<NodeId>, grid: Grid) -> Result<NodeId, EvalError> {
         let id = call.function.id;
         let span_of = |index: usize| call.args.get(index).map_or(call.name_span, |arg| unparen(arg).span);
@@ -433,6 +443,7 @@ impl<'a> Builder<'a> {
         })
     }
 
+    #[inline(never)]
     fn range_call(
         &mut self,
         call: &CallExpr,
@@ -461,6 +472,13 @@ impl<'a> Builder<'a> {
             }
             Some(ExprKind::Subquery(subquery)) => {
                 let (input, shape) = self.subquery(subquery, grid)?;
+                // Upstream's evaluated subqueries have lost their place.
+                let first = call.args.first().map(unparen);
+                let span = if range.zip(first).is_some_and(|(range, first)| std::ptr::eq(range, first)) {
+                    Span::default()
+                } else {
+                    span
+                };
                 let mut inputs = vec![input];
                 inputs.extend(params);
                 Ok(self.push(NodeKind::RangeOverSubquery { function, shape, name, span }, grid, inputs))
@@ -469,6 +487,7 @@ impl<'a> Builder<'a> {
         }
     }
 
+    #[inline(never)]
     fn absent_over_time(
         &mut self,
         call: &CallExpr,
