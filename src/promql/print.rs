@@ -13,12 +13,13 @@ use super::ast::{
     VectorMatching, VectorSelector,
 };
 use super::literal::duration_text;
+use super::number;
 use super::quote::quoted;
 
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            ExprKind::Number(value) => number(*value, f),
+            ExprKind::Number(value) => f.write_str(&number::plain(*value)),
             ExprKind::String(text) => f.write_str(&quoted(text)),
             ExprKind::Paren(inner) => {
                 f.write_char('(')?;
@@ -46,15 +47,6 @@ impl Display for Expr {
             ExprKind::Matrix(matrix) => matrix.fmt(f),
             ExprKind::Subquery(subquery) => subquery.fmt(f),
         }
-    }
-}
-
-fn number(value: f64, f: &mut Formatter<'_>) -> fmt::Result {
-    if value.is_infinite() {
-        f.write_str(if value > 0.0 { "+Inf" } else { "-Inf" })
-    } else {
-        // Shortest digits that read back, and "NaN".
-        write!(f, "{value}")
     }
 }
 
