@@ -87,7 +87,7 @@ pub fn parse_size(text: &str) -> Option<u64> {
 /// Writes a count of bytes in the largest binary unit that divides it.
 #[must_use]
 pub fn size_text(bytes: u64) -> String {
-    let unit = SIZE_UNITS.iter().take(5).rev().find(|(_, unit_bytes)| bytes % unit_bytes == 0);
+    let unit = SIZE_UNITS.iter().take(5).rev().find(|(_, unit_bytes)| bytes.is_multiple_of(*unit_bytes));
     match unit {
         Some((unit, unit_bytes)) if bytes > 0 => format!("{}{unit}", bytes / unit_bytes),
         _ => format!("{bytes}B"),

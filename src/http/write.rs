@@ -28,10 +28,17 @@ pub(super) async fn write(api: &Api, request: Request<RequestBody>) -> Reply {
 
 async fn write_body(api: &Api, request: Request<RequestBody>) -> Result<WriteAnswer, ApiError> {
     let (head, body) = request.into_parts();
-    let format = format_of(&head.headers)?;
-    if api.service.readiness() == Readiness::Stopping {
-        return Err(ApiError::unavailable("the server is stopping; send again"));
-    }
+    let format = match format_of(&head.headers) {
+        _ if api.service.readiness() == Readiness::Stopping => {
+            return Err(ApiError::unavailable("the server is stopping; send again"));
+        }
+        Ok(format) => format,
+        Err(error) => {
+            // Misconfigured senders come back again and again: let them keep their connection.
+            body.ignore().await;
+            return Err(error);
+        }
+    };
     let budget = std::rc::Rc::clone(&api.budget);
     // The share is held until the samples are stored: they live in the body.
     let (body, _share) = body.read(api.options.body_bytes_max, budget).await?;

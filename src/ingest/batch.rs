@@ -6,7 +6,7 @@ use shards::model::{KeyHasher, Metadata, SampleBatch};
 
 use super::canonical::{LabelFault, check_pairs};
 use super::limits::DECODED_BYTES_MAX;
-use super::refusal::{RefuseReason, WriteSummary};
+use super::refusal::WriteSummary;
 
 /// Everything a write request asks for.
 #[derive(Debug, Clone, Default)]
@@ -82,6 +82,11 @@ impl BatchBuilder {
         self.request.metadata.push(metadata);
     }
 
+    /// Counts a description that cannot be added.
+    pub const fn ignore_metadata(&mut self) {
+        self.request.metadata_ignored += 1;
+    }
+
     /// Counts a sample that cannot be added.
     pub fn refuse(&mut self, fault: &LabelFault, labels: &[(&str, &str)]) {
         let mut bytes = Vec::new();
@@ -89,11 +94,6 @@ impl BatchBuilder {
             put_label(&mut bytes, name, value);
         }
         self.request.refused.refuse_labels(fault, &bytes, 1);
-    }
-
-    /// Counts samples refused for another reason than their labels.
-    pub fn refuse_for(&mut self, reason: RefuseReason, samples: u64) {
-        self.request.refused.refuse(reason, &[], None, samples);
     }
 
     #[must_use]

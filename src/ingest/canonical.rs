@@ -3,6 +3,8 @@
 //! Runs once per series, when its owner shard sees bytes that it does not know and that are not
 //! canonical: a sender that does not sort, sends empty values, or frames its labels in another way.
 
+#![deny(clippy::indexing_slicing, clippy::cast_possible_truncation)]
+
 use shards::codec::Cursor;
 use shards::limits::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_BYTES_MAX, LABELS_MAX};
 use shards::model::METRIC_NAME;

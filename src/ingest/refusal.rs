@@ -207,7 +207,11 @@ impl WriteSummary {
 impl fmt::Display for WriteSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let refused = self.refused();
-        write!(f, "{refused} of {} samples refused, the others are stored:", refused + self.stored)?;
+        if self.stored == 0 {
+            write!(f, "all {refused} samples refused:")?;
+        } else {
+            write!(f, "{refused} of {} samples refused, the others are stored:", refused + self.stored)?;
+        }
         for (index, (reason, count)) in self.by_reason().enumerate() {
             let comma = if index == 0 { "" } else { "," };
             write!(f, "{comma} {count} {}", reason.describe())?;

@@ -2,6 +2,8 @@
 //!
 //! Groups are refused: no message that we read has ever had them, and skipping them needs a stack.
 
+#![deny(clippy::indexing_slicing, clippy::cast_possible_truncation)]
+
 use shards::codec::{Cursor, Truncated};
 
 pub(crate) const WIRE_VARINT: u64 = 0;
@@ -67,10 +69,47 @@ pub(crate) fn payload<'a>(
     }
 }
 
+/// Advances `at` over fields with this one-byte tag and a one-byte length, as far as they go. What
+/// stops it, be it another field, a longer one or a fault, is for the caller to judge: behind a field
+/// that is cut off, the result is beyond the bytes.
+#[inline]
+pub(crate) fn skip_short_fields(bytes: &[u8], mut at: usize, tag: u8) -> usize {
+    while let Some(head) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        // One comparison for the tag and for the length's high bit.
+        let head = u16::from_le_bytes(*head);
+        if head & 0x80ff != u16::from(tag) {
+            break;
+        }
+        at += 2 + usize::from(head >> 8);
+    }
+    at
+}
+
+/// Value of a varint of exactly `len` bytes, at most eight, which are the low ones of `word`; none if
+/// its continuation bits say otherwise.
+#[inline]
+pub(crate) const fn short_varint(word: u64, len: u32) -> Option<u64> {
+    const CONTINUATION: u64 = 0x8080_8080_8080_8080;
+    if len == 0 || len > 8 {
+        return None;
+    }
+    let used = u64::MAX >> (64 - 8 * len);
+    // Every byte but the last goes on.
+    if word & used & CONTINUATION != used >> 8 & CONTINUATION {
+        return None;
+    }
+    // Close the gaps: pairs of 7 bits, of 14 bits, of 28 bits.
+    let sevens = word & used & !CONTINUATION;
+    let fourteens = sevens & 0x007f_007f_007f_007f | (sevens & 0x7f00_7f00_7f00_7f00) >> 1;
+    let wide = fourteens & 0x0000_3fff_0000_3fff | (fourteens & 0x3fff_0000_3fff_0000) >> 2;
+    Some(wide & 0x0fff_ffff | (wide & 0x0fff_ffff_0000_0000) >> 4)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use shards::codec::varint::put_uvarint;
 
     #[test]
     fn fields_of_every_wire_type_are_read() {
@@ -95,6 +134,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn short_varints_are_those_of_the_cursor(bytes in proptest::array::uniform8(any::<u8>()), len in 0_u32..12) {
+            let mut cursor = Cursor::new(&bytes);
+            let expected = cursor.uvarint().ok().filter(|_| cursor.position() == len as usize);
+            prop_assert_eq!(short_varint(u64::from_le_bytes(bytes), len), expected);
+        }
+
+        #[test]
+        fn short_varints_of_every_length_are_read(shift in 8_u32..64, noise: u64) {
+            let value = noise >> shift;
+            let mut bytes = Vec::new();
+            put_uvarint(&mut bytes, value);
+            let len = u32::try_from(bytes.len()).unwrap();
+            bytes.resize(8, 0xff);
+            let word = u64::from_le_bytes(bytes[..8].try_into().unwrap());
+            prop_assert_eq!(short_varint(word, len), Some(value));
+        }
+
         #[test]
         fn noise_never_panics(bytes: Vec<u8>) {
             let mut cursor = Cursor::new(&bytes);

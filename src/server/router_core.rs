@@ -1,18 +1,17 @@
 //! What lives on a router core: a listener, its connections, and the service behind them.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::Context;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use shards::clock::Clock;
+use shards::io::nudge::nudge_this_thread;
 
 use super::figures::{FigureLinks, Figures};
 use super::self_scrape::{self, OwnLabels};
 use super::service::{CoreService, detached};
 use super::shutdown::Stopping;
-use crate::http::conn::{self, ConnOptions, Listener};
+use crate::http::conn::{self, ConnOptions, Incoming};
 use crate::http::{Api, ApiOptions};
 use crate::query::QuerySettings;
 use crate::query::QueryService;
@@ -26,7 +25,7 @@ const PREEMPT: Duration = Duration::from_micros(500);
 #[derive(Clone)]
 pub(super) struct RouterCore {
     pub(super) number: usize,
-    pub(super) address: SocketAddr,
+    pub(super) incoming: Incoming,
     pub(super) router: Router,
     pub(super) gate: Gate,
     pub(super) query_settings: QuerySettings,
@@ -49,7 +48,7 @@ impl RouterCore {
     }
 
     async fn run(self) -> anyhow::Result<()> {
-        let listener = Listener::bind(self.address).context("cannot listen")?;
+        let _nudged = nudge_this_thread().context("the router core cannot be watched over")?;
         let figures = Figures::new(self.links);
         detached(Rc::clone(&figures).serve(self.number));
         if let Some((interval, labels)) = self.self_scrape {
@@ -66,7 +65,7 @@ impl RouterCore {
         let service = CoreService::new(self.router, queries, Rc::clone(&figures), self.stopping);
         let api =
             Api::new(Rc::new(service), self.api_options, Clock::System, Rc::clone(&figures.api));
-        conn::serve(listener, api, self.conn_options, Rc::clone(&figures.conn), stop).await;
+        conn::serve(self.incoming, api, self.conn_options, Rc::clone(&figures.conn), stop).await;
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use shards::clock::Clock;
 use super::figures::Figures;
 use super::shutdown::Stopping;
 use crate::ingest::BatchBuilder;
-use crate::ingest::text;
+use crate::ingest::text::{self, TextOptions};
 use crate::router::{Router, coop};
 
 /// Labels of the server's own series.
@@ -42,20 +42,13 @@ pub(super) async fn run(
 }
 
 async fn store(router: &Router, own: &OwnLabels, scraped: &str) -> Result<(), String> {
-    let now_ms = Clock::System.now_ms();
+    let timestamp_ms = Clock::System.now_ms();
+    let extra_labels = [("job", own.job), ("instance", own.instance.as_str())];
     let mut builder = BatchBuilder::new(router.hasher().clone(), router.shard_count());
-    let mut add = |labels: &mut Vec<(&str, &str)>, timestamp_ms: i64, value: f64| {
-        labels.push(("job", own.job));
-        labels.push(("instance", &own.instance));
-        builder.push(labels, timestamp_ms, value).map_err(|fault| fault.to_string())
-    };
-    let parsed = text::parse(scraped).map_err(|error| error.to_string())?;
-    for sample in &parsed.samples {
-        let mut labels = sample.labels();
-        add(&mut labels, now_ms, sample.value)?;
-    }
-    add(&mut vec![("__name__", "up")], now_ms, 1.0)?;
-    let mut request = builder.finish();
-    request.metadata = parsed.metadata;
-    router.write_request(request).await.map(drop).map_err(|error| error.to_string())
+    let options = TextOptions { timestamp_ms, extra_labels: &extra_labels };
+    text::decode(scraped.as_bytes(), options, &mut builder).map_err(|error| error.to_string())?;
+    let [job, instance] = extra_labels;
+    let up = &mut [("__name__", "up"), job, instance];
+    builder.push(up, timestamp_ms, 1.0).map_err(|fault| fault.to_string())?;
+    router.write_request(builder.finish()).await.map(drop).map_err(|error| error.to_string())
 }

@@ -14,7 +14,7 @@ use glommio::{
 use super::mailbox::{Inbox, Job, ShardState};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::io::Disk;
+use crate::io::{Disk, nudge};
 use crate::shard::{Shard, ShardOptions};
 use crate::wal::SyncPolicy;
 
@@ -47,6 +47,8 @@ pub(super) fn spawn(
 }
 
 async fn run(tenants: Vec<Tenancy>) -> Result<()> {
+    let nudged = nudge::nudge_this_thread();
+    let _nudged = nudged.map_err(|error| Error::Executor { reason: error.to_string() })?;
     let write_queue =
         executor().create_task_queue(Shares::Static(SHARES_WRITE), Latency::NotImportant, "write");
     let read_queue = executor().create_task_queue(Shares::Static(SHARES_READ), Latency::NotImportant, "read");
@@ -77,8 +79,8 @@ async fn serve(tenant: Tenancy, write_queue: TaskQueueHandle, read_queue: TaskQu
         }
     };
     state.set(ShardState::Ready);
-    let timer = sync_timer(&shard);
     let gate = Gate::default();
+    let timer = sync_timer(&shard, &gate);
     let reads =
         spawn_local_into(work_off(Rc::clone(&shard), inbox.read, gate.clone(), read_queue), read_queue);
     let reads = reads.map_err(|error| Error::Executor { reason: error.to_string() })?.detach();
@@ -121,16 +123,19 @@ async fn work_off(shard: Rc<Shard>, inbox: async_channel::Receiver<Job>, gate: G
 }
 
 /// The task that writes in intervals, for the policies under which nobody waits for a write.
-fn sync_timer(shard: &Rc<Shard>) -> Option<glommio::Task<()>> {
+fn sync_timer(shard: &Rc<Shard>, gate: &Gate) -> Option<glommio::Task<()>> {
     let every = match shard.sync_policy() {
         SyncPolicy::Always => return None,
         SyncPolicy::Interval(every) => every,
         SyncPolicy::Off => UNSYNCED_WRITE_EVERY,
     };
     let shard = Rc::clone(shard);
+    let gate = gate.clone();
     Some(spawn_local(async move {
         loop {
             glommio::timer::sleep(every).await;
+            // Whoever stops the timer waits at the gate first: a write cut off midway poisons the log.
+            let _pass = gate.enter();
             if let Err(error) = shard.sync().await {
                 tracing::error!(shard = shard.id().0, %error, "log not written");
             }

@@ -51,6 +51,10 @@ impl DirectFile {
         write_direct(&self.file, &self.path, bytes, position).await
     }
 
+    pub(super) async fn sync(&self) -> Result<()> {
+        self.file.fdatasync().await.map_err(|error| glommio_error("sync", &self.path, error))
+    }
+
     pub(super) fn read_at(&self, position: u64, len: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; len];
         let mut filled = 0;

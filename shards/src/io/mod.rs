@@ -5,6 +5,7 @@
 
 pub mod dirs;
 mod dma;
+pub mod nudge;
 pub mod probe;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
@@ -124,6 +125,15 @@ impl DiskFile {
             Self::Dma(file) => file.write_at(bytes, position).await,
             #[cfg(any(test, feature = "sim"))]
             Self::Sim(file) => file.write_at(bytes, position).await,
+        }
+    }
+
+    /// Makes durable what a run before this one may have left in the disk's cache.
+    pub async fn sync(&self) -> Result<()> {
+        match self {
+            Self::Dma(file) => file.sync().await,
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(file) => file.sync(),
         }
     }
 

@@ -290,6 +290,21 @@ impl SimFile {
         }
     }
 
+    pub(super) fn sync(&self) -> Result<()> {
+        let mut state = self.disk.0.borrow_mut();
+        self.check_boot(&state, "sync")?;
+        match state.begin("sync", &self.path)? {
+            Verdict::Proceed => {
+                if let Some(inode) = state.inodes.get_mut(self.inode) {
+                    inode.durable_len = inode.content.len();
+                }
+                Ok(())
+            }
+            Verdict::PowerCut => state.power_is_cut("sync", &self.path),
+            Verdict::Fail(fault) => fault.error("sync", &self.path),
+        }
+    }
+
     pub(super) fn read_at(&self, position: u64, len: usize) -> Result<Vec<u8>> {
         let state = self.disk.0.borrow();
         self.check_boot(&state, "read")?;

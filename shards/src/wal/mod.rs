@@ -7,15 +7,18 @@
 //!
 //! The bytes are described in [`segment`] and [`record`], the whole story in docs/FORMAT.md.
 
+mod buffer;
 pub mod record;
 mod replay;
 pub mod segment;
+mod slots;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 use std::time::Duration;
 
+pub use self::buffer::LogBuffer;
 pub use self::record::{Record, SampleEntry, SamplesEncoder};
 pub use self::replay::ReplayReport;
 pub use self::writer::{Lsn, Wal, WalMetrics};

@@ -17,7 +17,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
-use crate::codec::varint::{VARINT_LEN_MAX, put_uvarint, put_varint};
+use crate::codec::varint::{VARINT_LEN_MAX, put_uvarint, put_varint, zigzag};
 use crate::codec::{Cursor, Truncated};
 use crate::limits::{LABELS_BYTES_MAX, METADATA_BYTES_MAX, WAL_SEGMENT_BYTES_MIN};
 use crate::model::{Metadata, MetricType, SeriesRef};
@@ -103,10 +103,19 @@ impl<'a> SamplesEncoder<'a> {
     #[inline]
     pub fn push(&mut self, series: SeriesRef, timestamp_ms: i64, value: f64) {
         self.count += 1;
-        self.out.reserve(SAMPLE_LEN_MAX);
-        put_varint(self.out, i64::from(series.0) - i64::from(self.previous_ref));
-        put_varint(self.out, timestamp_ms.wrapping_sub(self.previous_ms));
-        self.out.extend_from_slice(&value.to_bits().to_le_bytes());
+        let ref_delta = zigzag(i64::from(series.0) - i64::from(self.previous_ref));
+        let ms_delta = zigzag(timestamp_ms.wrapping_sub(self.previous_ms));
+        let value = value.to_bits().to_le_bytes();
+        if (ref_delta | ms_delta) < 0x80 {
+            // Neighbours of one scrape: one store of ten bytes.
+            let [a, b, c, d, e, f, g, h] = value;
+            self.out.extend_from_slice(&[ref_delta as u8, ms_delta as u8, a, b, c, d, e, f, g, h]);
+        } else {
+            self.out.reserve(SAMPLE_LEN_MAX);
+            put_uvarint(self.out, ref_delta);
+            put_uvarint(self.out, ms_delta);
+            self.out.extend_from_slice(&value);
+        }
         self.previous_ref = series.0;
         self.previous_ms = timestamp_ms;
     }
@@ -226,6 +235,19 @@ mod tests {
             let [Record::Series { series: read, labels: bytes }, Record::Metadata(described)] = &records[..] else { panic!("{records:?}") };
             prop_assert_eq!((read.0, *bytes), (series, &labels[..]));
             prop_assert_eq!(described, &metadata);
+        }
+
+        #[test]
+        fn records_of_later_versions_are_stepped_over(kind in 4_u8.., payload: Vec<u8>) {
+            let mut bytes = vec![kind];
+            put_uvarint(&mut bytes, payload.len() as u64);
+            bytes.extend_from_slice(&payload);
+            put_series(&mut bytes, SeriesRef(5), b"labels");
+            let records = read_all(&bytes).unwrap();
+            let [Record::Unknown { kind: read }, Record::Series { series: SeriesRef(5), .. }] = &records[..] else {
+                panic!("{records:?}")
+            };
+            prop_assert_eq!(*read, kind);
         }
 
         #[test]

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::record::{Record, next_record};
 use super::segment::{FRAME_HEADER_LEN, FrameHeader, SegmentHeader, frame_len, slot_of};
+use super::slots::FreeSlot;
 use crate::codec::Cursor;
 use crate::error::Result;
 use crate::io::{Disk, DiskFile};
@@ -54,7 +55,7 @@ pub(super) struct Found {
     /// In order of epoch.
     pub(super) segments: Vec<FoundSegment>,
     /// Slots with nothing in them.
-    pub(super) free: Vec<u32>,
+    pub(super) free: Vec<FreeSlot>,
     pub(super) slot_end: u32,
     pub(super) damaged: u64,
 }
@@ -67,16 +68,22 @@ pub(super) async fn find(disk: &Disk, directory: &Path, shard: ShardId) -> Resul
         found.slot_end = found.slot_end.max(slot.saturating_add(1));
         let file = disk.open(&directory.join(&name)).await?;
         let len = file.len()?;
-        let block = file.read_at(0, BLOCK_LEN)?;
+        let block = match file.read_at(0, BLOCK_LEN) {
+            Ok(block) => block,
+            Err(error) => {
+                damaged(&mut found, &file.path(), &error.to_string());
+                continue;
+            }
+        };
         if block.iter().all(|byte| *byte == 0) {
-            found.free.push(slot);
+            found.free.push(FreeSlot { slot, len });
             continue;
         }
         match SegmentHeader::decode(&block) {
             Ok(header) if header.shard != shard => {
                 damaged(&mut found, &file.path(), "segment belongs to another shard");
             }
-            Ok(header) if header.epoch == 0 => found.free.push(slot),
+            Ok(header) if header.epoch == 0 => found.free.push(FreeSlot { slot, len }),
             Ok(header) => found.segments.push(FoundSegment { slot, header, file, len }),
             Err(what) => damaged(&mut found, &file.path(), what),
         }
@@ -85,29 +92,48 @@ pub(super) async fn find(disk: &Disk, directory: &Path, shard: ShardId) -> Resul
     Ok(found)
 }
 
-fn damaged(found: &mut Found, path: &Path, what: &'static str) {
+fn damaged(found: &mut Found, path: &Path, what: &str) {
     tracing::error!(path = %path.display(), offset = 0, what, "log segment skipped and left as it is");
     found.damaged += 1;
 }
 
-/// Reads all frames and hands over their records. Gives the position and sequence number after the
-/// last whole frame of the last segment.
+/// Where the log goes on.
+pub(super) struct Tail {
+    /// After the last whole frame of the last segment.
+    pub(super) position: u64,
+    pub(super) next_sequence: u64,
+    /// The last segment was read to its end; what could not be read must not be written over.
+    pub(super) readable: bool,
+}
+
+/// Reads all frames and hands over their records.
 pub(super) async fn replay(
     disk: &Disk,
     segments: &[FoundSegment],
     report: &mut ReplayReport,
     on_record: &mut dyn FnMut(Record<'_>),
-) -> Result<(u64, u64)> {
-    let mut tail = (BLOCK_LEN as u64, 1);
-    let mut expected: Option<u64> = None;
+) -> Result<Tail> {
+    let mut tail = Tail { position: BLOCK_LEN as u64, next_sequence: 1, readable: true };
+    let mut expected = None;
     for (index, segment) in segments.iter().enumerate() {
         report.segments += 1;
         let last = index + 1 == segments.len();
-        let mut reader = SegmentReader::new(segment);
         let first = segment.header.first_sequence;
         note_gap(report, &segment.file.path(), 0, expected, first);
-        let mut next = first;
-        while let Some((offset, sequence, payload)) = reader.next_frame(last)? {
+        let mut reader = SegmentReader::new(segment);
+        let mut next = first.max(tail.next_sequence);
+        tail.readable = true;
+        loop {
+            let (offset, sequence, payload) = match reader.next_frame(last) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!(path = %segment.file.path().display(), %error, "rest of log segment skipped");
+                    report.damaged_segments += 1;
+                    tail.readable = false;
+                    break;
+                }
+            };
             if sequence != next {
                 report.damaged_frames += 1;
                 note_gap(report, &segment.file.path(), offset, Some(next), sequence);
@@ -119,7 +145,8 @@ pub(super) async fn replay(
             disk.yield_if_needed().await;
         }
         expected = Some(next);
-        tail = (reader.position, next);
+        tail.position = reader.position;
+        tail.next_sequence = next;
     }
     Ok(tail)
 }
@@ -208,7 +235,7 @@ impl<'a> SegmentReader<'a> {
             search_end = search_end.min(expected_at.saturating_add(TAIL_SEARCH_LEN));
         }
         let mut at = expected_at;
-        while at + BLOCK_LEN as u64 <= search_end {
+        while at < search_end {
             if let Some(header) = self.frame_at(at)? {
                 if at != expected_at {
                     tracing::error!(path = %self.path.display(), offset = expected_at, until = at, "damaged log frame skipped");

@@ -110,6 +110,16 @@ impl RequestBody {
         }
     }
 
+    /// Reads the body of a request that is refused, so that its connection can go on. A sender that
+    /// waits to be asked for it is not asked.
+    pub async fn ignore(mut self) {
+        if !self.expects_continue {
+            let timeout = self.timeout;
+            // Late or broken: then the connection ends with the answer.
+            let _ = within(timeout, self.discard(0)).await;
+        }
+    }
+
     async fn read_within(
         &mut self,
         bytes_max: usize,

@@ -30,7 +30,6 @@ impl Count {
 #[derive(Debug, Default)]
 pub struct ConnCounters {
     pub(super) accepted: Count,
-    pub(super) accept_failed: Count,
     pub(super) refused: Count,
     pub(super) active: Count,
     pub(super) requests: Count,
@@ -45,7 +44,6 @@ impl ConnCounters {
     pub const fn figures(&self) -> ConnFigures {
         ConnFigures {
             accepted: self.accepted.get(),
-            accept_failed: self.accept_failed.get(),
             refused: self.refused.get(),
             active: self.active.get(),
             requests: self.requests.get(),
@@ -61,8 +59,6 @@ impl ConnCounters {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ConnFigures {
     pub accepted: u64,
-    /// The system gave no connection, mostly for want of file descriptors.
-    pub accept_failed: u64,
     /// Turned away, because there were too many.
     pub refused: u64,
     /// Open now.

@@ -1,16 +1,22 @@
-//! The listening socket.
+//! The listening socket and the thread that accepts.
 //!
-//! glommio binds with `SO_REUSEPORT`, by which the router cores share one port; it would as silently
-//! share it with another server. So the port is checked before the first core binds it.
+//! One thread accepts for all router cores and deals the connections out in turn. glommio's own
+//! listener would do without it, but only by `SO_REUSEPORT`: then another server on the port goes
+//! unnoticed, a few long-lived senders may all land on one core, and an accept that is still in the
+//! ring keeps the port open after the listener is gone.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream as StdStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
-use glommio::net::{TcpListener, TcpStream};
+use async_channel::{Receiver, Sender, TrySendError};
+use rustix::net::Shutdown;
 
-/// How long to wait for somebody who may listen on our address.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// Accepted connections that wait for their core to take them.
+const WAITING_MAX: usize = 1024;
+/// Rest after a failed accept, most likely for want of file descriptors.
+const FAILURE_REST: Duration = Duration::from_millis(50);
 
 /// Why nobody can listen on an address.
 #[derive(Debug, thiserror::Error)]
@@ -41,35 +47,19 @@ impl ListenError {
     }
 }
 
-/// Checks that nobody else listens on `address` and returns it, with a free port in the place of
-/// port 0. Works on any thread.
-pub fn check_address(address: SocketAddr) -> Result<SocketAddr, ListenError> {
-    match std::net::TcpListener::bind(address) {
-        Ok(listener) => listener.local_addr().map_err(|source| ListenError::new(address, source)),
-        // Connections of a server that has just gone linger without `SO_REUSEADDR` and look like a
-        // user of the port. They do not answer.
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            match StdStream::connect_timeout(&address, CONNECT_TIMEOUT) {
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(address),
-                _ => Err(ListenError::InUse { address }),
-            }
-        }
-        Err(error) => Err(ListenError::new(address, error)),
-    }
-}
-
-/// A listening socket of one router core.
+/// A bound socket: from here on clients may connect, though nobody answers yet.
+#[derive(Debug)]
 pub struct Listener {
-    inner: TcpListener,
+    socket: TcpListener,
     address: SocketAddr,
 }
 
 impl Listener {
-    /// Binds on the calling core. Check the address first, see [`check_address`].
+    /// Binds, on any thread. Port 0 becomes a free port.
     pub fn bind(address: SocketAddr) -> Result<Self, ListenError> {
-        let bound = TcpListener::bind(address)
-            .and_then(|inner| inner.local_addr().map(|address| Self { inner, address }));
-        bound.map_err(|error| ListenError::new(address, io::Error::from(error)))
+        TcpListener::bind(address)
+            .and_then(|socket| Ok(Self { address: socket.local_addr()?, socket }))
+            .map_err(|source| ListenError::new(address, source))
     }
 
     /// The address with its real port.
@@ -78,9 +68,71 @@ impl Listener {
         self.address
     }
 
-    pub(super) async fn accept(&self) -> io::Result<TcpStream> {
-        self.inner.accept().await.map_err(io::Error::from)
+    /// Starts to accept for so many cores. The thread ends when a core closes its [`Incoming`].
+    pub fn start(self, cores: usize) -> io::Result<Vec<Incoming>> {
+        assert!(cores > 0, "somebody must take the connections");
+        let socket = Arc::new(self.socket);
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            (0..cores).map(|_| async_channel::bounded(WAITING_MAX)).unzip();
+        let accepting = Arc::clone(&socket);
+        std::thread::Builder::new().name("accept".into()).spawn(move || accept_all(&accepting, &senders))?;
+        Ok(receivers.into_iter().map(|receiver| Incoming { socket: Arc::clone(&socket), receiver }).collect())
     }
+}
+
+/// The connections dealt to one core.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    socket: Arc<TcpListener>,
+    receiver: Receiver<TcpStream>,
+}
+
+impl Incoming {
+    /// The next connection; `None` when there will be no more.
+    pub(super) async fn next(&self) -> Option<TcpStream> {
+        self.receiver.recv().await.ok()
+    }
+
+    /// Ends accepting for all cores; later connections are refused by the system.
+    pub(super) fn close(&self) {
+        // Makes the thread's accept return. Fails only when another core was faster.
+        let _ = rustix::net::shutdown(&*self.socket, Shutdown::Both);
+        self.receiver.close();
+    }
+}
+
+fn accept_all(socket: &TcpListener, cores: &[Sender<TcpStream>]) {
+    for (number, accepted) in socket.incoming().enumerate() {
+        match accepted {
+            Ok(stream) => {
+                if !deal(stream, cores, number) {
+                    return;
+                }
+            }
+            // How a socket answers that was shut down.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::warn!(%error, "connection not accepted");
+                std::thread::sleep(FAILURE_REST);
+            }
+        }
+    }
+}
+
+/// Gives a connection to the core whose turn it is, or the next that has room; `false` when the
+/// cores take no more.
+fn deal(stream: TcpStream, cores: &[Sender<TcpStream>], turn: usize) -> bool {
+    let mut stream = stream;
+    for core in cores.iter().cycle().skip(turn % cores.len()).take(cores.len()) {
+        match core.try_send(stream) {
+            Ok(()) => return true,
+            Err(TrySendError::Closed(_)) => return false,
+            Err(TrySendError::Full(back)) => stream = back,
+        }
+    }
+    // All are far behind: more connections wait in the system's own queue.
+    cores.get(turn % cores.len()).is_some_and(|core| core.send_blocking(stream).is_ok())
 }
 
 #[cfg(test)]
@@ -88,14 +140,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_in_use_is_refused_and_a_free_one_is_found() {
-        let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let error = check_address(other.local_addr().unwrap()).unwrap_err();
+    fn a_port_in_use_is_refused_in_words() {
+        let first = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        assert_ne!(first.address().port(), 0);
+        let error = Listener::bind(first.address()).unwrap_err();
         assert!(matches!(error, ListenError::InUse { .. }), "{error}");
         assert!(error.to_string().contains("--listen"), "{error}");
-        let free = check_address("127.0.0.1:0".parse().unwrap()).unwrap();
-        assert_ne!(free.port(), 0);
-        let error = check_address("192.0.2.1:80".parse().unwrap()).unwrap_err();
+        let error = Listener::bind("192.0.2.1:80".parse().unwrap()).unwrap_err();
         assert!(error.to_string().contains("not an address of this machine"), "{error}");
+    }
+
+    #[test]
+    fn connections_are_dealt_in_turn_until_a_core_closes() {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.address();
+        let cores = listener.start(3).unwrap();
+        let clients: Vec<_> = (0..6).map(|_| TcpStream::connect(address).unwrap()).collect();
+        for (index, client) in clients.iter().enumerate() {
+            let dealt = cores[index % 3].receiver.recv_blocking().unwrap();
+            assert_eq!(dealt.peer_addr().unwrap(), client.local_addr().unwrap());
+        }
+        cores[1].close();
+        assert!(TcpStream::connect(address).is_err());
+        assert!(cores[0].receiver.recv_blocking().is_err(), "the thread ended and its channels with it");
     }
 }

@@ -9,7 +9,7 @@ mod counters;
 mod listener;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod timer;
 
 use std::cell::RefCell;
@@ -26,14 +26,14 @@ use bytes::Bytes;
 use futures_lite::AsyncWriteExt;
 use futures_lite::future::{or, poll_fn};
 use glommio::net::TcpStream;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::EXPECT;
+use hyper::body::{Body, Frame, Incoming as IncomingBody, SizeHint};
+use hyper::header::{CONNECTION, EXPECT, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::{Request, Response};
 
 pub use body::{BodyBudget, BodyShare, RequestBody};
 pub use counters::{ConnCounters, ConnFigures};
-pub use listener::{ListenError, Listener, check_address};
+pub use listener::{Incoming, ListenError, Listener};
 pub use timer::{Elapsed, within};
 
 use super::reply::{Reply, ReplyBody};
@@ -85,11 +85,11 @@ impl Default for ConnOptions {
     }
 }
 
-/// Serves connections of `listener` until `stop` is closed (or anything is sent by it). Then it
-/// accepts no more, closes idle connections at once and gives requests in flight
-/// [`Timeouts::drain`] to finish. When it returns, no connection is left.
+/// Serves the connections of one core until `stop` is closed (or anything is sent by it). Then no
+/// core accepts any more, idle connections are closed at once and requests in flight have
+/// [`Timeouts::drain`] to finish. When it returns, no connection of this core is left.
 pub async fn serve(
-    listener: Listener,
+    incoming: Incoming,
     handler: Rc<dyn Handler>,
     options: ConnOptions,
     counters: Rc<ConnCounters>,
@@ -105,19 +105,12 @@ pub async fn serve(
         stop,
         aborted,
     });
-    while let Some(accepted) = core.next(&listener).await {
-        match accepted {
-            Ok(stream) => core.admit(stream, &alive),
-            Err(error) => {
-                // Out of file descriptors, most likely: connections that end will free some.
-                tracing::warn!(%error, "connection not accepted");
-                core.counters.accept_failed.inc();
-                glommio::timer::sleep(Duration::from_millis(50)).await;
-            }
-        }
+    while let Some(stream) = core.next(&incoming).await {
+        core.admit(stream, &alive);
         glommio::executor().yield_if_needed().await;
     }
-    drop((listener, alive));
+    incoming.close();
+    drop(alive);
     if within(options.timeouts.drain, all_gone.recv()).await.is_err() {
         tracing::warn!(connections = core.counters.active.get(), "requests cut off at shutdown");
         drop(abort);
@@ -139,15 +132,13 @@ struct Core {
 
 impl Core {
     /// The next connection; `None` when the server stops.
-    async fn next(&self, listener: &Listener) -> Option<io::Result<TcpStream>> {
-        or(
-            async {
-                let _ = self.stop.recv().await;
-                None
-            },
-            async { Some(listener.accept().await) },
-        )
-        .await
+    async fn next(&self, incoming: &Incoming) -> Option<TcpStream> {
+        let stopped = async {
+            let _ = self.stop.recv().await;
+            None
+        };
+        let accepted = or(stopped, incoming.next()).await?;
+        Some(TcpStream::from(socket2::Socket::from(accepted)))
     }
 
     /// Starts the task of a connection, or turns it away when there are too many.
@@ -186,7 +177,6 @@ impl Core {
         let mut conn = http1::Builder::new()
             .max_headers(limits::HEADERS_MAX)
             .max_header_size(limits::HEAD_BYTES_MAX)
-            .pipeline_flush(true)
             .serve_connection(io, service);
         let mut stop = pin!(self.stop.recv());
         let mut abort = pin!(self.aborted.recv());
@@ -258,12 +248,12 @@ struct ConnService {
     body_timeout: Duration,
 }
 
-impl hyper::service::Service<Request<Incoming>> for ConnService {
+impl hyper::service::Service<Request<IncomingBody>> for ConnService {
     type Response = Response<TrackedBody>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>>>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<IncomingBody>) -> Self::Future {
         self.counters.requests.inc();
         self.state.begin_request();
         let end = RequestEnd(Rc::clone(&self.state));
@@ -272,7 +262,15 @@ impl hyper::service::Service<Request<Incoming>> for ConnService {
             RequestBody::new(incoming, Rc::clone(&self.state), self.body_timeout, expects_continue)
         });
         let answer = Rc::clone(&self.handler).handle(request);
-        Box::pin(async move { Ok(answer.await.map(|inner| TrackedBody { inner, _end: end })) })
+        let state = Rc::clone(&self.state);
+        Box::pin(async move {
+            let mut answer = answer.await;
+            if state.linger() {
+                // What is left of the body would be taken for the next request.
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(answer.map(|inner| TrackedBody { inner, _end: end }))
+        })
     }
 }
 

@@ -40,6 +40,8 @@ pub(super) async fn load(
         };
         let mut current = Current { file, header, position: FRAMES_AT, sequence: 0 };
         read_frames(disk, &mut current, report, on_series).await?;
+        // What was read may still be in the disk's cache only; nothing may become durable before it.
+        current.file.sync().await?;
         for old in generations {
             disk.remove(&directory.join(format::file_name(old)))?;
         }

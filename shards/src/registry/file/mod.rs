@@ -8,7 +8,7 @@
 //! Invariants: an append that returned is durable. Frames are written one after the other, each
 //! durable before the next, so a power cut damages only the last one; a frame that does not check
 //! and has no whole one behind it is such a torn tail, the end of the table, and the next append
-//! takes its place. A series may be listed twice, with the same labels.
+//! takes its place. A series number may be listed more than once; the last entry counts.
 //!
 //! Lives on one core. Appends and checkpoints take turns: the second of two at a time is told
 //! [`Error::Busy`]. One that is dropped before it ends leaves the table read-only until restart,
@@ -35,7 +35,7 @@ const TEMPORARY_SUFFIX: &str = ".tmp";
 /// What reading the table came upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SeriesReport {
-    /// Entries read, each handed over once.
+    /// Entries read.
     pub series: u64,
     pub frames: u64,
     /// Frames in the middle that did not check: their series are missing.
@@ -74,7 +74,7 @@ struct Current {
 }
 
 impl SeriesFile {
-    /// Reads the table of a directory and hands over each of its series, or makes an empty one.
+    /// Reads the table of a directory and hands over its entries in order, or makes an empty one.
     ///
     /// Damage is reported and logged, not an error; a format of a newer version is one.
     pub async fn open(

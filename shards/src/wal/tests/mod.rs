@@ -1,5 +1,9 @@
 //! The log on the simulated disk: what was acknowledged is there, what was not is whole or absent.
 
+mod campaign;
+mod damage;
+mod group;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -47,15 +51,20 @@ fn append(wal: &Wal, series: u32, count: usize) -> crate::error::Result<Lsn> {
         log.record(|out| {
             let mut encoder = SamplesEncoder::begin(out, 1_000);
             for number in 0..count {
-                encoder.push(SeriesRef(series), 1_000 + number as i64, number as f64);
+                encoder.push(SeriesRef(series), 1_000 + number as i64, value(series, number));
             }
             encoder.finish();
         });
     }))
 }
 
-fn values(count: usize) -> Vec<u64> {
-    (0..count).map(|number| (number as f64).to_bits()).collect()
+/// What [`append`] writes; records of different series are different everywhere.
+fn values(series: u32, count: usize) -> Vec<u64> {
+    (0..count).map(|number| value(series, number).to_bits()).collect()
+}
+
+fn value(series: u32, number: usize) -> f64 {
+    f64::from(series) * 1e6 + number as f64
 }
 
 fn segment_path(slot: u32) -> PathBuf {
@@ -71,111 +80,56 @@ fn script() -> impl Iterator<Item = usize> {
 fn acknowledged_records_survive_a_power_cut_at_every_write() {
     let total = {
         let disk = SimDisk::new(1);
-        let (wal, ..) = open(&disk).unwrap();
-        for (series, count) in script().enumerate() {
-            let lsn = append(&wal, series as u32, count).unwrap();
-            block_on(wal.commit(lsn)).unwrap();
-        }
-        assert!(wal.metrics().segments > 1, "the load crosses segments");
+        run_script(&disk, &mut 0).unwrap();
         disk.operations()
     };
     for cut in 1..=total {
-        let disk = SimDisk::new(cut);
-        disk.cut_power_at(cut);
-        let mut acknowledged = 0;
-        if let Ok((wal, ..)) = open(&disk) {
+        for seed in 0..8 {
+            let place = format!("cut {cut}, seed {seed}");
+            let disk = SimDisk::new(cut * 100 + seed);
+            disk.cut_power_at(cut);
+            let mut acknowledged = 0;
+            run_script(&disk, &mut acknowledged).unwrap_err();
+            disk.restart();
+            let (wal, report, found) = open(&disk).unwrap();
+            assert_eq!((report.damaged_frames, report.missing_frames), (0, 0), "{place}: {report:?}");
+            assert_eq!(report.damaged_segments, 0, "{place}");
             for (series, count) in script().enumerate() {
-                let Ok(lsn) = append(&wal, series as u32, count) else { break };
-                if block_on(wal.commit(lsn)).is_err() {
-                    break;
+                let read = found.get(&(series as u32));
+                if series < acknowledged {
+                    assert_eq!(
+                        read,
+                        Some(&values(series as u32, count)),
+                        "{place}: series {series} was acknowledged"
+                    );
+                } else if let Some(read) = read {
+                    assert_eq!(
+                        read,
+                        &values(series as u32, count),
+                        "{place}: series {series} is whole or absent"
+                    );
+                    assert_eq!(series, acknowledged, "{place}: nothing was sent after it");
                 }
-                acknowledged = series + 1;
             }
+            // The log goes on after the torn tail.
+            let lsn = append(&wal, 999, 5).unwrap();
+            block_on(wal.commit(lsn)).unwrap();
+            let (.., found) = open(&disk).unwrap();
+            assert_eq!(found.get(&999), Some(&values(999, 5)), "{place}");
+            assert_eq!(found.range(..acknowledged as u32).count(), acknowledged, "{place}");
         }
-        disk.restart();
-        let (wal, report, found) = open(&disk).unwrap();
-        assert_eq!((report.damaged_frames, report.missing_frames), (0, 0), "cut {cut}: {report:?}");
-        for (series, count) in script().enumerate() {
-            let read = found.get(&(series as u32));
-            if series < acknowledged {
-                assert_eq!(read, Some(&values(count)), "cut {cut}: series {series} was acknowledged");
-            } else if let Some(read) = read {
-                assert_eq!(read, &values(count), "cut {cut}: series {series} is whole or absent");
-                assert_eq!(series, acknowledged, "cut {cut}: nothing was sent after it");
-            }
-        }
-        // The log goes on after the torn tail.
-        let lsn = append(&wal, 999, 5).unwrap();
-        block_on(wal.commit(lsn)).unwrap();
-        let (.., found) = open(&disk).unwrap();
-        assert_eq!(found.get(&999), Some(&values(5)), "cut {cut}");
-        assert_eq!(found.range(..acknowledged as u32).count(), acknowledged, "cut {cut}");
     }
 }
 
-#[test]
-fn concurrent_commits_share_a_write() {
-    let disk = SimDisk::new(2);
-    let (wal, ..) = open(&disk).unwrap();
-    let before = wal.metrics().frames;
-    let commits = (0..10).map(|series| {
-        let wal = wal.clone();
-        async move {
-            let lsn = append(&wal, series, 3).unwrap();
-            futures_lite::future::yield_now().await;
-            wal.commit(lsn).await.unwrap();
-        }
-    });
-    block_on(futures_util::future::join_all(commits));
-    assert_eq!(wal.metrics().frames, before + 1);
-    assert_eq!(open(&disk).unwrap().2.len(), 10);
-}
-
-#[test]
-fn damage_in_the_middle_is_skipped_and_counted() {
-    let disk = SimDisk::new(3);
-    let (wal, ..) = open(&disk).unwrap();
-    for series in 0..5 {
-        let lsn = append(&wal, series, 10).unwrap();
-        block_on(wal.commit(lsn)).unwrap();
+fn run_script(disk: &SimDisk, acknowledged: &mut usize) -> crate::error::Result<()> {
+    let (wal, ..) = open(disk)?;
+    for (series, count) in script().enumerate() {
+        let lsn = append(&wal, series as u32, count)?;
+        block_on(wal.commit(lsn))?;
+        *acknowledged = series + 1;
     }
-    // Frame 0 begins at block 1; the third is at block 3.
-    disk.flip_bit(&segment_path(0), (3 * 4096 + 40) * 8);
-    let (_, report, found) = open(&disk).unwrap();
-    assert_eq!((report.damaged_frames, report.missing_frames), (1, 1));
-    assert_eq!(found.keys().copied().collect::<Vec<_>>(), [0, 1, 3, 4]);
-}
-
-#[test]
-fn damage_at_the_tail_ends_the_log() {
-    let disk = SimDisk::new(4);
-    let (wal, ..) = open(&disk).unwrap();
-    for series in 0..3 {
-        let lsn = append(&wal, series, 10).unwrap();
-        block_on(wal.commit(lsn)).unwrap();
-    }
-    disk.flip_bit(&segment_path(0), (3 * 4096 + 40) * 8);
-    let (_, report, found) = open(&disk).unwrap();
-    assert_eq!(report.damaged_frames, 0);
-    assert_eq!(found.keys().copied().collect::<Vec<_>>(), [0, 1]);
-}
-
-#[test]
-fn a_segment_with_a_damaged_header_is_reported_and_the_rest_is_read() {
-    let disk = SimDisk::new(5);
-    let (wal, ..) = open(&disk).unwrap();
-    let mut series = 0;
-    while wal.metrics().segments < 3 {
-        let lsn = append(&wal, series, 8_000).unwrap();
-        block_on(wal.commit(lsn)).unwrap();
-        series += 1;
-    }
-    let whole = open(&disk).unwrap().2.len();
-    disk.flip_bit(&segment_path(1), 16 * 8);
-    let (_, report, found) = open(&disk).unwrap();
-    assert_eq!(report.damaged_segments, 1);
-    assert!(report.missing_frames > 0);
-    assert!(!found.is_empty() && found.len() < whole);
+    assert!(wal.metrics().segments > 1, "the load crosses segments");
+    Ok(())
 }
 
 #[test]
@@ -194,7 +148,7 @@ fn released_segments_are_used_again_and_never_read() {
     block_on(wal.commit(lsn)).unwrap();
     assert!(wal.metrics().segment_bytes <= 3 << 20, "{:?}", wal.metrics());
     let (_, report, found) = open(&disk).unwrap();
-    assert_eq!(found, BTreeMap::from([(7_777, values(2))]));
+    assert_eq!(found, BTreeMap::from([(7_777, values(7_777, 2))]));
     assert_eq!((report.damaged_frames, report.missing_frames), (0, 0));
 }
 
@@ -219,8 +173,25 @@ fn a_full_disk_refuses_until_there_is_room_and_loses_nothing() {
     block_on(wal.commit(lsn)).unwrap();
     let (_, report, found) = open(&disk).unwrap();
     assert_eq!(found.len() as u32, series + 3);
-    assert_eq!(found.get(&series), Some(&values(8_000)));
+    assert_eq!(found.get(&series), Some(&values(series, 8_000)));
     assert_eq!((report.damaged_frames, report.missing_frames), (0, 0));
+}
+
+#[test]
+fn trying_again_and_again_on_a_full_disk_uses_nothing_up() {
+    let disk = SimDisk::new(7);
+    let (wal, ..) = open(&disk).unwrap();
+    while append(&wal, 1, 8_000).is_ok_and(|lsn| block_on(wal.commit(lsn)).is_ok()) {
+        disk.set_room(Some(0));
+    }
+    let files = Disk::Sim(disk.clone()).list(Path::new(DIRECTORY)).unwrap();
+    for _ in 0..1_000 {
+        assert!(matches!(block_on(wal.sync()), Err(Error::DiskFull { .. })));
+    }
+    assert_eq!(Disk::Sim(disk.clone()).list(Path::new(DIRECTORY)).unwrap(), files);
+    disk.set_room(None);
+    block_on(wal.sync()).unwrap();
+    assert!(disk.file_len(&segment_path(files.len() as u32)).is_some(), "the next number is the next file's");
 }
 
 #[test]
@@ -236,8 +207,8 @@ fn a_failed_write_poisons_until_restart() {
     assert!(matches!(append(&wal, 3, 10), Err(Error::Poisoned { .. })));
     let (wal, _, found) = open(&disk).unwrap();
     // The write that failed may have reached the disk; it was not acknowledged.
-    assert_eq!(found.get(&1), Some(&values(10)));
-    assert!(found.get(&2).is_none_or(|read| *read == values(10)));
+    assert_eq!(found.get(&1), Some(&values(1, 10)));
+    assert!(found.get(&2).is_none_or(|read| *read == values(2, 10)));
     let lsn = append(&wal, 4, 10).unwrap();
     block_on(wal.commit(lsn)).unwrap();
 }
@@ -251,7 +222,7 @@ fn policies_that_do_not_wait_write_when_asked() {
     let (wal, _) = block_on(opened).unwrap();
     let lsn = append(&wal, 1, 10).unwrap();
     block_on(wal.commit(lsn)).unwrap();
-    assert!(open(&disk).unwrap().2.is_empty());
+    assert_eq!(wal.metrics().frames, 0);
     block_on(wal.sync()).unwrap();
     assert_eq!(open(&disk).unwrap().2.len(), 1);
 }

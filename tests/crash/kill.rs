@@ -1,0 +1,60 @@
+//! The loop: start, check, write, kill.
+
+use std::sync::Mutex;
+
+use crate::common::server::{Server, temp_dir};
+use crate::writers::{Writers, random};
+
+const KILLS_DEFAULT: u64 = 30;
+/// The server is killed when so many requests at most have been acknowledged since it started.
+const REQUESTS_MAX: u64 = 120;
+/// One start in so many is killed before it is ready: in the middle of recovery.
+const KILLED_EARLY_ONE_IN: u64 = 4;
+/// Small segments, so that the log begins new ones all the time.
+const FLAGS: [&str; 2] = ["--wal-segment-bytes", "1MiB"];
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+#[test]
+fn acknowledged_samples_survive_every_kill() {
+    let kills = variable("TSDB_CRASH_KILLS").unwrap_or(KILLS_DEFAULT);
+    let seed = variable("TSDB_CRASH_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    println!("TSDB_CRASH_SEED={seed} TSDB_CRASH_KILLS={kills}");
+    let dir = temp_dir();
+    let data_dir = dir.path().join("data");
+    let mut writers = Writers::new(seed);
+    for kill in 0..kills {
+        let drawn = random(seed, kill);
+        if kill > 0 && drawn.is_multiple_of(KILLED_EARLY_ONE_IN) {
+            kill_while_it_recovers(&data_dir, drawn >> 8);
+        }
+        let mut server = Server::start(&data_dir, &FLAGS);
+        writers.check(&server.client);
+        let client = server.client.clone();
+        let requests = 1 + (drawn >> 16) % REQUESTS_MAX;
+        let program = Mutex::new(&mut server.program);
+        writers.run(&client, |acked| {
+            if acked == requests {
+                program.lock().unwrap().kill();
+            }
+        });
+    }
+    let server = Server::start(&data_dir, &FLAGS);
+    writers.check(&server.client);
+    println!("{} acknowledged samples, none lost, none wrong", writers.acked());
+    assert!(writers.acked() as u64 > kills * 100, "too few samples to prove anything: {}", writers.acked());
+    server.stop();
+}
+
+/// Kills a server that has begun to start, after asking so often whether it is ready.
+fn kill_while_it_recovers(data_dir: &std::path::Path, drawn: u64) {
+    let mut server = Server::spawn(data_dir, &FLAGS);
+    for _ in 0..drawn % 30 {
+        if server.client.try_get("/-/ready", &[]).is_ok_and(|answer| answer.status == 200) {
+            break;
+        }
+    }
+    server.program.kill();
+}

@@ -1,0 +1,155 @@
+//! Writers that remember what was acknowledged.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use crate::common::http::Client;
+use crate::common::remote_write::Request;
+
+/// Writers at the same time, and series of each at the beginning.
+const WRITERS: u64 = 4;
+const SERIES: u64 = 20;
+/// So many requests bring one more series.
+const REQUESTS_PER_SERIES: u64 = 8;
+/// One request in so many goes back in time.
+const LATE_ONE_IN: u64 = 7;
+
+/// A random number for a purpose, the same for the same seed.
+pub(crate) fn random(seed: u64, purpose: u64) -> u64 {
+    let mut z = seed ^ purpose.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// One sample: writer, series, timestamp.
+type Place = (u64, u64, i64);
+
+/// What was sent and became of it.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    /// Acknowledged: must be there.
+    acked: BTreeMap<Place, u64>,
+    /// Sent without an answer: may be there.
+    unknown: BTreeMap<Place, u64>,
+}
+
+/// All writers; they go on where they stopped when the server is back.
+#[derive(Debug)]
+pub(crate) struct Writers {
+    seed: u64,
+    start_ms: i64,
+    requests: [u64; WRITERS as usize],
+    ledger: Ledger,
+}
+
+impl Writers {
+    pub(crate) fn new(seed: u64) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        let start_ms = i64::try_from(now).unwrap() - 3_600_000;
+        Self { seed, start_ms, requests: [0; WRITERS as usize], ledger: Ledger::default() }
+    }
+
+    pub(crate) fn acked(&self) -> usize {
+        self.ledger.acked.len()
+    }
+
+    /// Writes until the server is gone. `on_ack` is told how many requests have been acknowledged.
+    pub(crate) fn run(&mut self, client: &Client, on_ack: impl Fn(u64) + Sync) {
+        let acked_requests = AtomicU64::new(0);
+        let (seed, start_ms) = (self.seed, self.start_ms);
+        let ledgers: Vec<Ledger> = std::thread::scope(|scope| {
+            let handles: Vec<_> = (0..)
+                .zip(&mut self.requests)
+                .map(|(writer, number)| {
+                    let (on_ack, acked_requests, client) = (&on_ack, &acked_requests, client.clone());
+                    scope.spawn(move || {
+                        let mut ledger = Ledger::default();
+                        loop {
+                            let (body, samples) = request(seed, start_ms, writer, *number);
+                            *number += 1;
+                            let Ok(answer) = client.try_write(&body) else {
+                                ledger.unknown.extend(samples);
+                                return ledger;
+                            };
+                            assert!(matches!(answer.status, 200..300), "{} {}", answer.status, answer.text());
+                            ledger.acked.extend(samples);
+                            on_ack(acked_requests.fetch_add(1, Ordering::Relaxed) + 1);
+                        }
+                    })
+                })
+                .collect();
+            handles.into_iter().map(|handle| handle.join().unwrap()).collect()
+        });
+        for ledger in ledgers {
+            self.ledger.acked.extend(ledger.acked);
+            self.ledger.unknown.extend(ledger.unknown);
+        }
+    }
+
+    /// Reads everything back and compares bits.
+    pub(crate) fn check(&self, client: &Client) {
+        let mut found = BTreeMap::new();
+        let most = self.requests.iter().max().copied().unwrap();
+        let last_ms = self.start_ms + most as i64 * 10 + 1000;
+        let data = client.query("{job=\"crash\"}[2h]", last_ms).data();
+        for series in data["result"].as_array().unwrap() {
+            let number = |name: &str| series["metric"][name].as_str().unwrap().parse::<u64>().unwrap();
+            let (writer, series_number) = (number("writer"), number("series"));
+            for pair in series["values"].as_array().unwrap() {
+                let (timestamp_ms, bits) = sample(pair);
+                found.insert((writer, series_number, timestamp_ms), bits);
+            }
+        }
+        let lost: BTreeSet<_> = self.ledger.acked.keys().filter(|place| !found.contains_key(place)).collect();
+        assert!(lost.is_empty(), "{} acknowledged samples are lost, as {:?}", lost.len(), lost.first());
+        for (place, bits) in &found {
+            let sent = self.ledger.acked.get(place).or_else(|| self.ledger.unknown.get(place));
+            assert_eq!(sent, Some(bits), "{place:?} holds a value that was not sent");
+        }
+    }
+}
+
+fn sample(pair: &Value) -> (i64, u64) {
+    let timestamp_ms = (pair[0].as_f64().unwrap() * 1000.0).round() as i64;
+    (timestamp_ms, pair[1].as_str().unwrap().parse::<f64>().unwrap().to_bits())
+}
+
+/// The body of a writer's request and the samples in it. A place is never written twice.
+fn request(seed: u64, start_ms: i64, writer: u64, number: u64) -> (Vec<u8>, Vec<(Place, u64)>) {
+    let series = SERIES + number / REQUESTS_PER_SERIES;
+    // Late requests lie between the steps of 10 ms.
+    let drawn = random(seed, writer << 40 | number);
+    let step = number as i64 * 10;
+    let late = drawn.is_multiple_of(LATE_ONE_IN) && number > 0;
+    let offset = if late {
+        step - 10 * (1 + (drawn >> 8) as i64 % number as i64) + 1 + (drawn >> 40) as i64 % 9
+    } else {
+        step
+    };
+    let mut request = Request::new();
+    let mut samples = Vec::new();
+    let first = if number.is_multiple_of(REQUESTS_PER_SERIES) { 0 } else { drawn % 4 };
+    for index in (first..series).step_by(if first == 0 { 1 } else { 2 }) {
+        let timestamp_ms = start_ms + offset;
+        let value = any_number(seed, writer << 48 | index << 24 | number);
+        let (writer_text, series_text) = (writer.to_string(), index.to_string());
+        let labels = [
+            ("__name__", "crash_test_value"),
+            ("job", "crash"),
+            ("series", series_text.as_str()),
+            ("writer", &writer_text),
+        ];
+        request = request.series(&labels, &[(timestamp_ms, value)]);
+        samples.push(((writer, index, timestamp_ms), value.to_bits()));
+    }
+    (request.body(), samples)
+}
+
+/// Any finite number, from all its bits.
+fn any_number(seed: u64, purpose: u64) -> f64 {
+    (1..).map(|turn| f64::from_bits(random(seed ^ turn, purpose))).find(|value| value.is_finite()).unwrap()
+}
