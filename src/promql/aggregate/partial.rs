@@ -158,7 +158,10 @@ impl Columns {
                     }
                     let total = state[0] + count;
                     let delta = mean - state[1];
-                    state[2] += squares + delta * delta * (state[0] * count / total);
+                    // A distance that overflows leaves nothing to say, as in the update.
+                    let between =
+                        if delta.is_finite() { delta * delta * (state[0] * count / total) } else { f64::NAN };
+                    state[2] += squares + between;
                     state[1] += delta * (count / total);
                     state[0] = total;
                 }

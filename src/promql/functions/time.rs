@@ -37,9 +37,10 @@ impl DateFunction {
     /// The part of the date at `seconds`, truncated to whole seconds.
     #[must_use]
     pub fn apply(self, seconds: f64) -> f64 {
-        // As Go on amd64 does: what no i64 can hold, NaN included, becomes the smallest i64.
+        // What no i64 can hold, NaN included, becomes the smallest i64 in Go on amd64, and that wraps
+        // around to the latest date.
         let bounds = i64::MIN as f64..i64::MAX as f64;
-        let whole = if bounds.contains(&seconds) { seconds as i64 } else { i64::MIN };
+        let whole = if bounds.contains(&seconds) { seconds as i64 } else { i64::MAX };
         self.of_unix_seconds(whole)
     }
 
@@ -139,6 +140,13 @@ mod tests {
         assert_eq!(DateFunction::DaysInMonth.apply(-1.0), 31.0);
         assert_eq!(DateFunction::DayOfYear.apply(-1.0), 365.0);
         assert_eq!(DateFunction::Year.apply(-0.5), 1970.0);
+        for out_of_range in [f64::NAN, f64::INFINITY, -1e300] {
+            assert_eq!(DateFunction::Year.apply(out_of_range), 292_277_026_596.0);
+            assert_eq!(DateFunction::Month.apply(out_of_range), 12.0);
+            assert_eq!(DateFunction::Hour.apply(out_of_range), 15.0);
+            assert_eq!(DateFunction::Minute.apply(out_of_range), 30.0);
+            assert_eq!(DateFunction::DayOfYear.apply(out_of_range), 339.0);
+        }
     }
 
     proptest! {

@@ -20,6 +20,11 @@ use super::node::{BinaryNode, FragmentTemplate, Node, NodeId, NodeKind, RangeSha
 use super::{QueryParams, split};
 
 /// Builds the nodes of one query.
+///
+/// The only part of planning and evaluation that recurses, up to [`EXPR_DEPTH_MAX`] levels; its helpers
+/// are kept out of line so that a level takes little stack.
+///
+/// [`EXPR_DEPTH_MAX`]: super::super::EXPR_DEPTH_MAX
 pub(super) struct Builder<'a> {
     params: &'a QueryParams,
     /// Grid of the query itself, which `start()` and `end()` refer to.
@@ -54,11 +59,6 @@ impl<'a> Builder<'a> {
 
     fn build(&mut self, expr: &Expr, grid: Grid) -> Built {
         match &expr.kind {
-            ExprKind::Number(value) => Ok((self.number(*value, grid), ValueType::Scalar)),
-            ExprKind::String(text) => {
-                let text = NodeKind::String(text.as_str().into());
-                Ok((self.push(text, grid, Vec::new()), ValueType::String))
-            }
             ExprKind::Paren(inner) => self.build(inner, grid),
             ExprKind::Unary(unary) => {
                 let (input, value_type) = self.build(&unary.operand, grid)?;
@@ -68,32 +68,52 @@ impl<'a> Builder<'a> {
                 let whole = self.invariance.get(expr).invariant;
                 self.binary(binary, whole, grid)
             }
-            ExprKind::Aggregate(aggregate) => Ok((self.aggregate(aggregate, grid)?, ValueType::Vector)),
+            ExprKind::Aggregate(aggregate) => {
+                let (input, _) = self.build(unparen(&aggregate.operand), grid)?;
+                Ok((self.aggregate(aggregate, input, grid)?, ValueType::Vector))
+            }
             ExprKind::Call(call) => {
                 let whole = self.invariance.get(expr).invariant;
                 Ok((self.call(call, whole, grid)?, call.function.returns))
-            }
-            ExprKind::Vector(selector) => {
-                let template = self.template(selector, WindowFunction::Instant, NameRule::Keep, expr.span);
-                Ok((self.fragment(template, grid, Vec::new()), ValueType::Vector))
-            }
-            ExprKind::Matrix(matrix) => {
-                let window = WindowFunction::Raw { range_ms: matrix.range_ms };
-                let template = self.template(&matrix.vector, window, NameRule::Keep, expr.span);
-                Ok((self.fragment(template, grid, Vec::new()), ValueType::Matrix))
             }
             ExprKind::Subquery(subquery) => {
                 let (input, _) = self.subquery(subquery, grid)?;
                 Ok((self.push(NodeKind::Subquery, grid, vec![input]), ValueType::Matrix))
             }
+            ExprKind::Number(_) | ExprKind::String(_) | ExprKind::Vector(_) | ExprKind::Matrix(_) => {
+                Ok(self.leaf(expr, grid))
+            }
         }
     }
 
+    #[inline(never)]
+    fn leaf(&mut self, expr: &Expr, grid: Grid) -> (NodeId, ValueType) {
+        match &expr.kind {
+            ExprKind::Number(value) => (self.number(*value, grid), ValueType::Scalar),
+            ExprKind::String(text) => {
+                let text = NodeKind::String(text.as_str().into());
+                (self.push(text, grid, Vec::new()), ValueType::String)
+            }
+            ExprKind::Vector(selector) => {
+                let template = self.template(selector, WindowFunction::Instant, NameRule::Keep, expr.span);
+                (self.fragment(template, grid, Vec::new()), ValueType::Vector)
+            }
+            ExprKind::Matrix(matrix) => {
+                let window = WindowFunction::Raw { range_ms: matrix.range_ms };
+                let template = self.template(&matrix.vector, window, NameRule::Keep, expr.span);
+                (self.fragment(template, grid, Vec::new()), ValueType::Matrix)
+            }
+            _ => unreachable!("other expressions are no leaves"),
+        }
+    }
+
+    #[inline(never)]
     fn push(&mut self, kind: NodeKind, grid: Grid, inputs: Vec<NodeId>) -> NodeId {
         self.nodes.push(Node { kind, grid, inputs });
         NodeId(self.nodes.len() - 1)
     }
 
+    #[inline(never)]
     fn number(&mut self, value: f64, grid: Grid) -> NodeId {
         self.push(NodeKind::Number(value), grid, Vec::new())
     }
@@ -178,6 +198,7 @@ impl<'a> Builder<'a> {
         self.push(NodeKind::Map { map, name }, grid, inputs)
     }
 
+    #[inline(never)]
     fn negate(&mut self, input: NodeId, value_type: ValueType, grid: Grid) -> NodeId {
         if let Some(value) = self.constant(input) {
             return self.number(-value, grid);
@@ -193,11 +214,24 @@ impl<'a> Builder<'a> {
         self.map(input, Vec::new(), |_| ValueMap::Negate, grid)
     }
 
+    #[inline(never)]
     fn binary(&mut self, binary: &BinaryExpr, whole_invariant: bool, grid: Grid) -> Built {
-        let mut build =
-            |expr| if whole_invariant { self.build(expr, grid) } else { self.build_once(expr, grid) };
-        let (left, left_type) = build(&binary.left)?;
-        let (right, right_type) = build(&binary.right)?;
+        let (left, right) = if whole_invariant {
+            (self.build(&binary.left, grid)?, self.build(&binary.right, grid)?)
+        } else {
+            (self.build_once(&binary.left, grid)?, self.build_once(&binary.right, grid)?)
+        };
+        self.operator(binary, left, right, grid)
+    }
+
+    #[inline(never)]
+    fn operator(
+        &mut self,
+        binary: &BinaryExpr,
+        (left, left_type): (NodeId, ValueType),
+        (right, right_type): (NodeId, ValueType),
+        grid: Grid,
+    ) -> Built {
         let op = binary.op;
         match (left_type, right_type) {
             (ValueType::Scalar, ValueType::Scalar) => {
@@ -225,8 +259,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn aggregate(&mut self, aggregate: &AggregateExpr, grid: Grid) -> Result<NodeId, EvalError> {
-        let (input, _) = self.build(unparen(&aggregate.operand), grid)?;
+    #[inline(never)]
+    fn aggregate(
+        &mut self,
+        aggregate: &AggregateExpr,
+        input: NodeId,
+        grid: Grid,
+    ) -> Result<NodeId, EvalError> {
         let mut grouping = aggregate.grouping.clone();
         grouping.labels.sort_unstable();
         grouping.labels.dedup();
@@ -287,6 +326,7 @@ impl<'a> Builder<'a> {
 
     /// Builds what a subquery evaluates, on its own grid: the multiples of its step that any window
     /// of the outer grid can reach.
+    #[inline(never)]
     fn subquery(&mut self, subquery: &SubqueryExpr, grid: Grid) -> Result<(NodeId, RangeShape), EvalError> {
         let shape = RangeShape {
             range_ms: subquery.range_ms,
@@ -310,6 +350,7 @@ impl<'a> Builder<'a> {
         Ok((id, shape))
     }
 
+    #[inline(never)]
     fn call(&mut self, call: &CallExpr, whole_invariant: bool, grid: Grid) -> Result<NodeId, EvalError> {
         let id = call.function.id;
         if is_query_constant(id) {
@@ -337,6 +378,13 @@ impl<'a> Builder<'a> {
                 self.template(selector, WindowFunction::InstantTimestamp, self.dropped(), arg.span);
             return Ok(self.fragment(template, grid, Vec::new()));
         }
+        let args = self.args(call, whole_invariant, grid)?;
+        self.vector_call(call, args, grid)
+    }
+
+    /// Builds the arguments but for strings.
+    #[inline(never)]
+    fn args(&mut self, call: &CallExpr, whole_invariant: bool, grid: Grid) -> Result<Vec<NodeId>, EvalError> {
         let mut args = Vec::with_capacity(call.args.len());
         for arg in &call.args {
             let arg = unparen(arg);
@@ -347,10 +395,11 @@ impl<'a> Builder<'a> {
             };
             args.push(built.0);
         }
-        self.vector_call(call, args, grid)
+        Ok(args)
     }
 
     /// Calls without range vectors; `args` are the built arguments but for strings.
+    #[inline(never)]
     fn vector_call(&mut self, call: &CallExpr, args: Vec<NodeId>, grid: Grid) -> Result<NodeId, EvalError> {
         let id = call.function.id;
         let span_of = |index: usize| call.args.get(index).map_or(call.name_span, |arg| unparen(arg).span);
@@ -433,6 +482,7 @@ impl<'a> Builder<'a> {
         })
     }
 
+    #[inline(never)]
     fn range_call(
         &mut self,
         call: &CallExpr,
@@ -461,6 +511,13 @@ impl<'a> Builder<'a> {
             }
             Some(ExprKind::Subquery(subquery)) => {
                 let (input, shape) = self.subquery(subquery, grid)?;
+                // Upstream's evaluated subqueries have lost their place.
+                let first = call.args.first().map(unparen);
+                let span = if range.zip(first).is_some_and(|(range, first)| std::ptr::eq(range, first)) {
+                    Span::default()
+                } else {
+                    span
+                };
                 let mut inputs = vec![input];
                 inputs.extend(params);
                 Ok(self.push(NodeKind::RangeOverSubquery { function, shape, name, span }, grid, inputs))
@@ -469,6 +526,7 @@ impl<'a> Builder<'a> {
         }
     }
 
+    #[inline(never)]
     fn absent_over_time(
         &mut self,
         call: &CallExpr,
