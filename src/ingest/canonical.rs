@@ -13,6 +13,9 @@ use shards::model::label::put_label;
 use super::refusal::RefuseReason;
 use super::wire::{WireFault, field};
 
+/// Longest part of a label name that a fault repeats.
+const NAME_SHOWN_BYTES_MAX: usize = 100;
+
 /// What is wrong with the labels of a series.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -94,10 +97,10 @@ pub fn check_pairs(sorted: &[(&str, &str)]) -> Result<(), LabelFault> {
             return Err(LabelFault::NameTooLong { index, bytes: name.len() });
         }
         if value.len() > LABEL_VALUE_BYTES_MAX {
-            return Err(LabelFault::ValueTooLong { name: (*name).to_owned(), bytes: value.len() });
+            return Err(LabelFault::ValueTooLong { name: cut(name), bytes: value.len() });
         }
         if previous == Some(*name) {
-            return Err(LabelFault::Duplicate { name: (*name).to_owned() });
+            return Err(LabelFault::Duplicate { name: cut(name) });
         }
         previous = Some(*name);
         named |= *name == METRIC_NAME && !value.is_empty();
@@ -144,8 +147,14 @@ fn parse_label(label: &[u8], index: usize) -> Result<(&str, &str), LabelFault> {
     }
     let name = std::str::from_utf8(name).map_err(|_| LabelFault::NameNotUtf8 { index })?;
     if value.len() > LABEL_VALUE_BYTES_MAX {
-        return Err(LabelFault::ValueTooLong { name: name.to_owned(), bytes: value.len() });
+        return Err(LabelFault::ValueTooLong { name: cut(name), bytes: value.len() });
     }
-    let value = std::str::from_utf8(value).map_err(|_| LabelFault::ValueNotUtf8 { name: name.to_owned() })?;
+    let value = std::str::from_utf8(value).map_err(|_| LabelFault::ValueNotUtf8 { name: cut(name) })?;
     Ok((name, value))
+}
+
+/// The beginning of a name that may be long.
+fn cut(name: &str) -> String {
+    let end = name.floor_char_boundary(NAME_SHOWN_BYTES_MAX);
+    name.get(..end).unwrap_or_default().to_owned()
 }

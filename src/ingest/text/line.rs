@@ -130,7 +130,7 @@ impl<'a> Line<'a> {
                 // A text in quotes alone is the metric name.
                 pairs.push((Cow::Borrowed(METRIC_NAME), name));
             } else {
-                return Err(format!("expected = behind label {name:?}, found {}", self.shown()));
+                return Err(format!("expected = behind label {}, found {}", shown(&name), self.shown()));
             }
             if !self.take(',') && !self.rest.starts_with('}') {
                 return Err(format!("expected , or }} between labels, found {}", self.shown()));
@@ -196,7 +196,7 @@ impl<'a> Line<'a> {
 }
 
 /// The beginning of what is at fault.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     if text.is_empty() {
         return "the end of the line".into();
     }

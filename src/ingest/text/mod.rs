@@ -25,7 +25,7 @@ use shards::model::{Metadata, MetricType};
 use super::batch::BatchBuilder;
 use super::error::TextError;
 use super::limits::DECODED_BYTES_MAX;
-use line::{Line, Pairs};
+use line::{Line, Pairs, shown};
 
 /// What the text does not say itself.
 #[derive(Debug, Clone, Copy, Default)]
@@ -147,6 +147,6 @@ fn metric_type(word: &str) -> Result<MetricType, String> {
         "info" => MetricType::Info,
         "stateset" => MetricType::StateSet,
         "" => return Err("TYPE without a type".into()),
-        other => return Err(format!("unknown metric type {other:?}")),
+        other => return Err(format!("unknown metric type {}", shown(other))),
     })
 }

@@ -95,7 +95,11 @@ fn faults_name_their_line() {
     assert_eq!(fault("# HELP"), "line 1: expected a metric name, found the end of the line");
     let noise = parse_with(b"up 1\nup{a=\"\xff\"} 1", TextOptions::default()).unwrap_err();
     assert_eq!(noise.to_string(), "line 2: not UTF-8");
-    assert!(fault(&format!("up {}", "9x".repeat(1_000_000))).len() < 200);
+    let long = "\u{1}x".repeat(1_000_000);
+    for head in ["up ", "# TYPE up ", "up{", "up{a", "up{a=\"b\"", "", "up 1 ", "# TYPE "] {
+        assert!(fault(&format!("{head}{long}")).len() < 1000, "{head}");
+    }
+    assert!(fault(&format!("up{{{} 1", "x".repeat(1_000_000))).len() < 1000);
 }
 
 #[test]

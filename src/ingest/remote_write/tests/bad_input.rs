@@ -202,6 +202,8 @@ fn labels_that_cannot_be_repaired_are_refused_with_a_reason() {
     let wide: Vec<_> =
         (0..5).map(|index| label(format!("l{index}"), "x".repeat(LABEL_VALUE_BYTES_MAX))).collect();
     assert_eq!(fault(&wide).0, LabelsTooLarge);
+    let name = "\u{1}".repeat(1000);
+    assert!(fault(&[label(&name, "a"), label(&name, "b")]).1.len() < 1000);
     assert_eq!(canonicalise(&label("__name__", "")), Err(LabelFault::MissingMetricName));
     assert_eq!(canonicalise(b""), Err(LabelFault::MissingMetricName));
 }
