@@ -9,6 +9,7 @@ pub mod codec;
 pub mod model;
 pub mod error;
 pub mod io;
+pub mod arena;
 pub mod chunk;
 pub mod index;
 pub mod wal;
