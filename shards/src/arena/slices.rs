@@ -17,6 +17,13 @@ pub struct SliceArena<T, const GRANULE: usize> {
 
 impl<T, const GRANULE: usize> Default for SliceArena<T, GRANULE> {
     fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T, const GRANULE: usize> SliceArena<T, GRANULE> {
+    #[must_use]
+    pub const fn new() -> Self {
         Self { pages: Vec::new(), free: Vec::new() }
     }
 }

@@ -140,9 +140,7 @@ fn decode_columns(words: &[u64], timestamps_ms: &mut [i64], values: &mut [f64]) 
 fn read_delta(words: &[u64], position: usize, bits: u64) -> (i64, usize) {
     let ones = bits.trailing_ones().min(DELTA_ONES_MAX);
     match DELTA_CLASSES.get(ones as usize - 1) {
-        Some(class) => {
-            (sign_extend(bits >> (ones + 1), class.bits), (class.ones + 1 + class.bits) as usize)
-        }
+        Some(class) => (sign_extend(bits >> (ones + 1), class.bits), (class.ones + 1 + class.bits) as usize),
         None => {
             let prefix = DELTA_ONES_MAX as usize;
             (peek_bits(words, position + prefix) as i64, prefix + WORD_BITS as usize)

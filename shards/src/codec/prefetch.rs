@@ -6,7 +6,10 @@
 #[inline]
 #[cfg_attr(
     target_arch = "x86_64",
-    expect(unsafe_code, reason = "the prefetch instruction has no safe wrapper; a staged lookup is 3x faster by it")
+    expect(
+        unsafe_code,
+        reason = "the prefetch instruction has no safe wrapper; a staged lookup is 3x faster by it"
+    )
 )]
 pub fn prefetch<T>(place: &T) {
     #[cfg(target_arch = "x86_64")]

@@ -1,0 +1,178 @@
+//! The memtable: an active generation, and a frozen one while it waits for its flush.
+
+use std::rc::Rc;
+
+use crate::model::{SeriesRef, TimeRange};
+
+use super::generation::{Appended, Generation};
+use super::read::merge_newer;
+
+/// Series that are brought in together: enough to hide the latency of memory, few enough to stay
+/// in the first-level cache.
+const STAGE: usize = 32;
+
+/// Outcomes of a batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AppendCounts {
+    pub stored: u64,
+    pub duplicate: u64,
+    pub replaced: u64,
+    pub out_of_order: u64,
+}
+
+impl AppendCounts {
+    #[inline]
+    pub const fn add(&mut self, appended: Appended) {
+        match appended {
+            Appended::Stored => self.stored += 1,
+            Appended::Duplicate => self.duplicate += 1,
+            Appended::Replaced => self.replaced += 1,
+            Appended::OutOfOrder => self.out_of_order += 1,
+        }
+    }
+
+    /// Samples of the batch.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.stored + self.duplicate + self.replaced + self.out_of_order
+    }
+}
+
+/// Samples of the shard's series that are not on disk except in the WAL.
+#[derive(Debug, Default)]
+pub struct Memtable {
+    active: Generation,
+    frozen: Option<Rc<Generation>>,
+}
+
+impl Memtable {
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { active: Generation::new(), frozen: None }
+    }
+
+    /// Appends one sample, whatever its time.
+    pub fn append(&mut self, series: SeriesRef, timestamp_ms: i64, value: f64) -> Appended {
+        self.active.append(series, timestamp_ms, value.to_bits(), self.frozen.as_deref())
+    }
+
+    /// Appends `timestamps_ms[i], values[i]` to `series[i]` for all i; several samples of one
+    /// series are appended in the order given. The columns are equally long.
+    ///
+    /// Goes through the batch in stages, so that the memory of many series is loaded at once.
+    pub fn append_many(
+        &mut self,
+        series: &[SeriesRef],
+        timestamps_ms: &[i64],
+        values: &[f64],
+    ) -> AppendCounts {
+        assert_eq!(series.len(), timestamps_ms.len(), "one timestamp per series reference");
+        assert_eq!(series.len(), values.len(), "one value per series reference");
+        let mut counts = AppendCounts::default();
+        let columns = series.chunks(STAGE).zip(timestamps_ms.chunks(STAGE)).zip(values.chunks(STAGE));
+        let frozen = self.frozen.as_deref();
+        for ((series, timestamps_ms), values) in columns {
+            for series in series {
+                self.active.prefetch_index(*series);
+            }
+            for series in series {
+                if !self.active.prefetch_head(*series)
+                    && let Some(frozen) = frozen
+                {
+                    frozen.prefetch_index(*series);
+                }
+            }
+            for series in series {
+                self.active.prefetch_words(*series);
+            }
+            for ((series, timestamp_ms), value) in series.iter().zip(timestamps_ms).zip(values) {
+                counts.add(self.active.append(*series, *timestamp_ms, value.to_bits(), frozen));
+            }
+        }
+        counts
+    }
+
+    /// Appends the series' samples of the range to the columns: sorted, unique, newest write wins,
+    /// from both generations.
+    pub fn read(
+        &self,
+        series: SeriesRef,
+        range: TimeRange,
+        timestamps_ms: &mut Vec<i64>,
+        values: &mut Vec<f64>,
+    ) {
+        let base = timestamps_ms.len();
+        if let Some(frozen) = &self.frozen {
+            frozen.read(series, range, timestamps_ms, values);
+        }
+        let middle = timestamps_ms.len();
+        self.active.read(series, range, timestamps_ms, values);
+        if middle > base
+            && let (Some(last), Some(first)) = (timestamps_ms.get(middle - 1), timestamps_ms.get(middle))
+            && first <= last
+        {
+            let newer_ms = timestamps_ms.split_off(middle);
+            let newer_values = values.split_off(middle);
+            merge_newer(base, timestamps_ms, values, &newer_ms, &newer_values);
+        }
+    }
+
+    /// Oldest and newest timestamp of a series, both inclusive.
+    #[must_use]
+    pub fn time_bounds(&self, series: SeriesRef) -> Option<(i64, i64)> {
+        let frozen = self.frozen.as_ref().and_then(|frozen| frozen.time_bounds(series));
+        union(self.active.time_bounds(series), frozen)
+    }
+
+    /// Oldest and newest timestamp of all.
+    #[must_use]
+    pub fn time_bounds_all(&self) -> Option<(i64, i64)> {
+        let frozen = self.frozen.as_ref().and_then(|frozen| frozen.time_bounds_all());
+        union(self.active.time_bounds_all(), frozen)
+    }
+
+    /// Freezes the active generation and starts an empty one; `None` if one is frozen already.
+    pub fn freeze(&mut self) -> Option<Rc<Generation>> {
+        if self.frozen.is_some() {
+            return None;
+        }
+        let frozen = Rc::new(std::mem::take(&mut self.active));
+        self.frozen = Some(Rc::clone(&frozen));
+        Some(frozen)
+    }
+
+    /// Lets go of the frozen generation, whose samples are elsewhere by now. Its memory is freed
+    /// when the last reader drops it.
+    pub fn drop_frozen(&mut self) {
+        self.frozen = None;
+    }
+
+    #[must_use]
+    pub const fn frozen(&self) -> Option<&Rc<Generation>> {
+        self.frozen.as_ref()
+    }
+
+    #[must_use]
+    pub const fn active(&self) -> &Generation {
+        &self.active
+    }
+
+    /// Samples of both generations; one that replaces a frozen one counts twice until the flush.
+    #[must_use]
+    pub fn sample_count(&self) -> u64 {
+        self.active.sample_count() + self.frozen.as_ref().map_or(0, |frozen| frozen.sample_count())
+    }
+
+    /// Bytes held by both generations.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.active.memory_bytes() + self.frozen.as_ref().map_or(0, |frozen| frozen.memory_bytes())
+    }
+}
+
+fn union(left: Option<(i64, i64)>, right: Option<(i64, i64)>) -> Option<(i64, i64)> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some((left.0.min(right.0), left.1.max(right.1))),
+        (left, right) => left.or(right),
+    }
+}
