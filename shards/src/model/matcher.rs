@@ -1,14 +1,11 @@
 //! Label matchers: `=`, `!=`, `=~`, `!~`.
 //!
-//! Regular expressions are anchored at both ends and a dot matches a newline, as in Prometheus. A
-//! missing label is the empty value.
+//! Regular expressions are anchored at both ends and a dot matches a newline, as in Prometheus (see
+//! [`super::regex`]). A missing label is the empty value.
 
 use std::sync::Arc;
 
-use regex::Regex;
-
-/// Largest compiled regular expression.
-const REGEX_BYTES_MAX: usize = 10 << 20;
+use super::regex::{Pattern, Shape};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MatchOp {
@@ -31,7 +28,7 @@ impl MatchOp {
     }
 }
 
-/// A regular expression that does not compile.
+/// A regular expression that does not compile; the reason is that of upstream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct MatcherError {
@@ -44,21 +41,18 @@ pub struct Matcher {
     name: Arc<str>,
     op: MatchOp,
     value: Arc<str>,
-    regex: Option<Regex>,
+    pattern: Arc<Pattern>,
 }
 
 impl Matcher {
     pub fn new(op: MatchOp, name: &str, value: &str) -> Result<Self, MatcherError> {
-        let regex = match op {
-            MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => Some(
-                regex::RegexBuilder::new(&format!("^(?s:{value})$"))
-                    .size_limit(REGEX_BYTES_MAX)
-                    .build()
-                    .map_err(|error| MatcherError { reason: error.to_string() })?,
-            ),
+        let pattern = match op {
+            MatchOp::Equal | MatchOp::NotEqual => Pattern::literal(value),
+            MatchOp::Regex | MatchOp::NotRegex => {
+                Pattern::new(value).map_err(|reason| MatcherError { reason })?
+            }
         };
-        Ok(Self { name: name.into(), op, value: value.into(), regex })
+        Ok(Self { name: name.into(), op, value: value.into(), pattern: Arc::new(pattern) })
     }
 
     #[must_use]
@@ -77,16 +71,18 @@ impl Matcher {
         &self.value
     }
 
+    /// The values that the condition takes, or, if it is negative, those that it refuses.
+    #[must_use]
+    pub fn shape(&self) -> &Shape {
+        self.pattern.shape()
+    }
+
     /// Whether a label of this value (empty: missing) satisfies the condition.
+    #[inline]
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {
-        match (self.op, &self.regex) {
-            (MatchOp::Equal, _) => value == &*self.value,
-            (MatchOp::NotEqual, _) => value != &*self.value,
-            (MatchOp::Regex, Some(regex)) => regex.is_match(value),
-            (MatchOp::NotRegex, Some(regex)) => !regex.is_match(value),
-            (MatchOp::Regex | MatchOp::NotRegex, None) => unreachable!("built with a regex in new"),
-        }
+        let negative = matches!(self.op, MatchOp::NotEqual | MatchOp::NotRegex);
+        self.pattern.matches(value) != negative
     }
 
     /// Whether a series without the label satisfies the condition.

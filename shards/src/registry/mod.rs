@@ -1,9 +1,398 @@
 //! The shard's series: by key, by number and by label.
 //!
 //! Lives on the shard's core; no I/O and no interior mutability. Every live series has a dense
-//! number ([`SeriesRef`]), its key in a table built for lookups of many keys at once, its labels
-//! as a list of interned pairs, and a place in the posting list of each of its pairs.
+//! number ([`SeriesRef`]), its key in a table built for lookups of many keys at once ([`table`]),
+//! its labels as a list of interned pairs ([`pairs`]), and a place in the posting list of each of
+//! its pairs ([`crate::index`]).
+//!
+//! Invariant: a series is in all of these or in none, and a pair exists as long as a series has it.
 
-mod registry_impl;
+mod pairs;
+mod source;
+mod symbols;
+mod table;
 
-pub use registry_impl::{Registry, RegistryError, RegistryMemory};
+use std::collections::BTreeSet;
+
+use roaring::RoaringBitmap;
+
+use crate::arena::{Pages, SliceArena};
+use crate::codec::prefetch::prefetch;
+use crate::index::{self, MemoryIndex, PostingsSource, PostingsView};
+use crate::limits::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_BYTES_MAX, LABELS_MAX};
+use crate::model::label::check_canonical;
+use crate::model::{Labels, LabelsError, Matcher, SeriesKey, SeriesRef};
+
+use pairs::{Pairs, label_slices, split_label};
+use table::KeyTable;
+
+/// Keys that are looked up together: enough to hide the latency of memory.
+const STAGE: usize = 32;
+
+/// Characters of a name or value that an error tells.
+const TOLD_CHARS: usize = 64;
+
+/// Why a series is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// First sight of bytes that are not canonical: canonicalise them and come back with that key.
+    #[error("label bytes are not canonical: {0}")]
+    NotCanonical(#[from] LabelsError),
+    #[error("series has no labels")]
+    NoLabels,
+    #[error("series has {count} labels; at most {max} are allowed")]
+    TooManyLabels { count: usize, max: usize },
+    #[error("label name {name:?}.. has {bytes} bytes; at most {max} are allowed")]
+    NameTooLong { name: String, bytes: usize, max: usize },
+    #[error("value of label {name:?} has {bytes} bytes; at most {max} are allowed")]
+    ValueTooLong { name: String, bytes: usize, max: usize },
+    #[error("labels have {bytes} bytes; at most {max} are allowed")]
+    LabelsTooLong { bytes: usize, max: usize },
+    #[error("shard holds {max} series already, which is its limit")]
+    TooManySeries { max: u32 },
+    /// Replay only: the number or the key belongs to another series.
+    #[error("series {series} is in conflict: its number or key is taken by another series")]
+    Conflict { series: u32 },
+}
+
+/// Bytes held, by part.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RegistryMemory {
+    /// Interned names and values.
+    pub pairs: usize,
+    /// Keys and label lists by series number.
+    pub series: usize,
+    /// Table from key to number.
+    pub table: usize,
+    /// Posting lists.
+    pub postings: usize,
+}
+
+impl RegistryMemory {
+    #[must_use]
+    pub const fn total(&self) -> usize {
+        self.pairs + self.series + self.table + self.postings
+    }
+}
+
+/// Where the label list of a series lies; no labels for a number that is free.
+#[derive(Debug, Clone, Copy)]
+struct LabelList {
+    at: u32,
+    count: u16,
+}
+
+const NO_LABELS: LabelList = LabelList { at: 0, count: 0 };
+
+/// All series of a shard.
+#[derive(Debug)]
+pub struct Registry {
+    series_max: u32,
+    table: KeyTable,
+    keys: Pages<SeriesKey, 4096>,
+    lists: Pages<LabelList, 4096>,
+    pair_lists: SliceArena<u32, 1>,
+    /// Numbers that were free at some time; those in use by now are skipped.
+    free: Vec<u32>,
+    pairs: Pairs,
+    index: MemoryIndex,
+    /// Pair list of the series at hand.
+    scratch: Vec<u32>,
+}
+
+impl Registry {
+    /// An empty registry that takes at most `series_max` series.
+    #[must_use]
+    pub fn new(series_max: u32) -> Self {
+        Self {
+            series_max,
+            table: KeyTable::new(),
+            keys: Pages::new(),
+            lists: Pages::new(),
+            pair_lists: SliceArena::new(),
+            free: Vec::new(),
+            pairs: Pairs::default(),
+            index: MemoryIndex::default(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Changes the limit of [`Registry::insert`]; what is there stays.
+    pub const fn set_series_max(&mut self, series_max: u32) {
+        self.series_max = series_max;
+    }
+
+    #[inline]
+    fn has_key(&self, series: u32, key: SeriesKey) -> bool {
+        self.keys.get(series) == Some(&key)
+    }
+
+    /// Number of the series with this key.
+    #[inline]
+    #[must_use]
+    pub fn lookup(&self, key: SeriesKey) -> Option<SeriesRef> {
+        self.table.get(key, |series| self.has_key(series, key)).map(SeriesRef)
+    }
+
+    /// Looks up all keys at once; `out` is cleared and gets one entry per key.
+    ///
+    /// In stages, so that the memory of many keys is loaded at once: the slots of the table, then
+    /// the full keys of the series found there, then the comparison.
+    pub fn lookup_many(&self, keys: &[SeriesKey], out: &mut Vec<Option<SeriesRef>>) {
+        out.clear();
+        out.reserve(keys.len());
+        for keys in keys.chunks(STAGE) {
+            for key in keys {
+                self.table.prefetch(*key);
+            }
+            let mut candidates = [None; STAGE];
+            for (key, candidate) in keys.iter().zip(&mut candidates) {
+                *candidate = self.table.candidate(*key);
+                if let Some(key) = candidate.and_then(|series| self.keys.get(series)) {
+                    prefetch(key);
+                }
+            }
+            out.extend(keys.iter().zip(candidates).map(|(key, candidate)| match candidate {
+                Some(series) if self.has_key(series, *key) => Some(SeriesRef(series)),
+                Some(_) => self.lookup(*key),
+                None => None,
+            }));
+        }
+    }
+
+    /// Takes a series at first sight; a known key keeps its number.
+    pub fn insert(&mut self, key: SeriesKey, label_bytes: &[u8]) -> Result<SeriesRef, RegistryError> {
+        if let Some(series) = self.lookup(key) {
+            return Ok(series);
+        }
+        check_labels(label_bytes)?;
+        if self.len() >= self.series_max as usize {
+            return Err(RegistryError::TooManySeries { max: self.series_max });
+        }
+        let series = loop {
+            match self.free.pop() {
+                Some(number) if self.contains(SeriesRef(number)) => {}
+                Some(number) => break SeriesRef(number),
+                None => break SeriesRef(self.refs_end()),
+            }
+        };
+        self.add(series, key, label_bytes);
+        Ok(series)
+    }
+
+    /// Replay: takes a series under a given number. The same series again is fine.
+    pub fn insert_at(
+        &mut self,
+        series: SeriesRef,
+        key: SeriesKey,
+        label_bytes: &[u8],
+    ) -> Result<(), RegistryError> {
+        check_labels(label_bytes)?;
+        let conflict = RegistryError::Conflict { series: series.0 };
+        match self.lookup(key) {
+            Some(known) if known == series => {
+                let mut known_bytes = Vec::new();
+                self.labels_into(series, &mut known_bytes);
+                return if known_bytes == label_bytes { Ok(()) } else { Err(conflict) };
+            }
+            Some(_) => return Err(conflict),
+            None if self.contains(series) || series.0 == u32::MAX => return Err(conflict),
+            None => {}
+        }
+        self.add(series, key, label_bytes);
+        Ok(())
+    }
+
+    /// Takes a series whose number and key are free.
+    fn add(&mut self, series: SeriesRef, key: SeriesKey, label_bytes: &[u8]) {
+        debug_assert!(!self.contains(series), "number {} is taken", series.0);
+        self.scratch.clear();
+        for label in label_slices(label_bytes) {
+            let pair = self.pairs.intern(label);
+            self.scratch.push(pair);
+            self.index.insert_pair(pair, self.pairs.name_of(pair), series.0);
+        }
+        self.index.insert(series.0);
+        while self.refs_end() <= series.0 {
+            if self.refs_end() < series.0 {
+                self.free.push(self.refs_end());
+            }
+            self.keys.push(SeriesKey(0));
+            self.lists.push(NO_LABELS);
+        }
+        let list = LabelList { at: self.pair_lists.alloc(&self.scratch), count: self.scratch.len() as u16 };
+        if let (Some(key_place), Some(list_place)) =
+            (self.keys.get_mut(series.0), self.lists.get_mut(series.0))
+        {
+            *key_place = key;
+            *list_place = list;
+        }
+        self.table.insert(key, series.0);
+    }
+
+    /// Forgets a series; whether there was one. Its number is given to a later one, so nothing
+    /// may refer to it any more.
+    pub fn remove(&mut self, series: SeriesRef) -> bool {
+        let Some(key) = self.key(series) else { return false };
+        let Some(list) = self.lists.get_mut(series.0).map(|list| std::mem::replace(list, NO_LABELS)) else {
+            return false;
+        };
+        let in_table = self.table.remove(key, series.0);
+        assert!(in_table, "series {} is in the table", series.0);
+        for pair in self.pair_lists.get(list.at, usize::from(list.count)) {
+            if self.index.remove_pair(*pair, self.pairs.name_of(*pair), series.0) {
+                self.pairs.remove(*pair);
+            }
+        }
+        self.pair_lists.free(list.at, usize::from(list.count));
+        self.index.remove(series.0);
+        self.free.push(series.0);
+        true
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn contains(&self, series: SeriesRef) -> bool {
+        self.lists.get(series.0).is_some_and(|list| list.count > 0)
+    }
+
+    #[must_use]
+    pub fn key(&self, series: SeriesRef) -> Option<SeriesKey> {
+        if self.contains(series) { self.keys.get(series.0).copied() } else { None }
+    }
+
+    /// Pair ids of a series, in order of names.
+    fn pairs_of(&self, series: u32) -> &[u32] {
+        let list = self.lists.get(series).copied().unwrap_or(NO_LABELS);
+        if list.count == 0 { &[] } else { self.pair_lists.get(list.at, usize::from(list.count)) }
+    }
+
+    /// Labels of a series; none if there is no such series.
+    #[must_use]
+    pub fn labels(&self, series: SeriesRef) -> Labels {
+        let mut bytes = Vec::new();
+        self.labels_into(series, &mut bytes);
+        Labels::from_canonical_trusted(&bytes)
+    }
+
+    /// Appends the canonical label bytes of a series.
+    pub fn labels_into(&self, series: SeriesRef, out: &mut Vec<u8>) {
+        for pair in self.pairs_of(series.0) {
+            out.extend_from_slice(self.pairs.label(*pair));
+        }
+    }
+
+    /// Live series.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One more than the highest number ever used.
+    #[must_use]
+    pub fn refs_end(&self) -> u32 {
+        self.lists.len() as u32
+    }
+
+    /// Live series in order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = SeriesRef> + '_ {
+        self.index.all().iter().map(SeriesRef)
+    }
+
+    /// Numbers of the series that satisfy every matcher; all series without any matcher.
+    #[must_use]
+    pub fn select(&self, matchers: &[Matcher]) -> RoaringBitmap {
+        index::select(self, matchers)
+    }
+
+    /// Label names, sorted; of the given series only if `within` is given.
+    #[must_use]
+    pub fn label_names(&self, within: Option<&RoaringBitmap>) -> Vec<String> {
+        let wanted = |name: u32| within.is_none_or(|within| self.index.of_name(name).intersects(within));
+        let mut names: Vec<String> =
+            self.pairs.names().filter(|(name, _)| wanted(*name)).map(|(_, text)| text.to_owned()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Values of one label, sorted; of the given series only if `within` is given.
+    #[must_use]
+    pub fn label_values(&self, name: &str, within: Option<&RoaringBitmap>) -> Vec<String> {
+        let mut values = BTreeSet::new();
+        match within {
+            Some(within) if within.len() < self.value_count(name) as u64 => {
+                values.extend(within.iter().map(|series| self.value_of(series, name)));
+                values.remove("");
+            }
+            _ => self.for_each_value(name, &mut |value, postings: PostingsView<'_>| {
+                if within.is_none_or(|within| postings.intersects(within)) {
+                    values.insert(value);
+                }
+            }),
+        }
+        values.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Distinct pairs of name and value.
+    #[must_use]
+    pub fn pair_count(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Bytes held; takes a walk over all posting lists.
+    #[must_use]
+    pub fn memory(&self) -> RegistryMemory {
+        RegistryMemory {
+            pairs: self.pairs.memory_bytes(),
+            series: self.keys.memory_bytes()
+                + self.lists.memory_bytes()
+                + self.pair_lists.memory_bytes()
+                + self.free.capacity() * size_of::<u32>(),
+            table: self.table.memory_bytes(),
+            postings: self.index.memory_bytes(),
+        }
+    }
+
+    /// Total of [`Registry::memory`].
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.memory().total()
+    }
+}
+
+/// Whether label bytes are canonical and within the limits.
+fn check_labels(label_bytes: &[u8]) -> Result<(), RegistryError> {
+    if label_bytes.len() > LABELS_BYTES_MAX {
+        return Err(RegistryError::LabelsTooLong { bytes: label_bytes.len(), max: LABELS_BYTES_MAX });
+    }
+    if label_bytes.is_empty() {
+        return Err(RegistryError::NoLabels);
+    }
+    check_canonical(label_bytes)?;
+    let mut count = 0;
+    for (name, value) in label_slices(label_bytes).filter_map(split_label) {
+        count += 1;
+        let told = || name.chars().take(TOLD_CHARS).collect();
+        if name.len() > LABEL_NAME_BYTES_MAX {
+            let max = LABEL_NAME_BYTES_MAX;
+            return Err(RegistryError::NameTooLong { name: told(), bytes: name.len(), max });
+        }
+        if value.len() > LABEL_VALUE_BYTES_MAX {
+            let max = LABEL_VALUE_BYTES_MAX;
+            return Err(RegistryError::ValueTooLong { name: told(), bytes: value.len(), max });
+        }
+    }
+    if count > LABELS_MAX {
+        return Err(RegistryError::TooManyLabels { count, max: LABELS_MAX });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

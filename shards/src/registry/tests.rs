@@ -1,0 +1,208 @@
+//! The registry against maps and a naive filter.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::label::put_label;
+use crate::model::{KeyHasher, MatchOp};
+
+const HASHER: KeyHasher = KeyHasher::new(7);
+
+fn labels() -> impl Strategy<Value = Labels> {
+    let pair = ("[a-d]", "[xyz]{1,2}");
+    proptest::collection::btree_map(pair.0, pair.1, 1..5).prop_map(Labels::from_pairs)
+}
+
+fn insert(registry: &mut Registry, labels: &Labels) -> SeriesRef {
+    registry.insert(HASHER.key(labels.as_bytes()), labels.as_bytes()).unwrap()
+}
+
+fn check(registry: &Registry, model: &BTreeMap<u32, Labels>) {
+    assert_eq!(registry.len(), model.len());
+    assert_eq!(
+        registry.iter().map(|series| series.0).collect::<Vec<_>>(),
+        model.keys().copied().collect::<Vec<_>>()
+    );
+    let mut keys = vec![SeriesKey(1)];
+    for (series, labels) in model {
+        let key = HASHER.key(labels.as_bytes());
+        keys.push(key);
+        assert_eq!(registry.lookup(key), Some(SeriesRef(*series)));
+        assert_eq!(registry.key(SeriesRef(*series)), Some(key));
+        assert_eq!(&registry.labels(SeriesRef(*series)), labels);
+    }
+    let mut found = vec![None; 3];
+    registry.lookup_many(&keys, &mut found);
+    let expected: Vec<_> =
+        std::iter::once(None).chain(model.keys().map(|series| Some(SeriesRef(*series)))).collect();
+    assert_eq!(found, expected);
+    let names: BTreeSet<_> =
+        model.values().flat_map(|labels| labels.iter().map(|(name, _)| name.to_owned())).collect();
+    assert_eq!(registry.label_names(None), names.into_iter().collect::<Vec<_>>());
+    let pairs: BTreeSet<_> =
+        model.values().flat_map(|labels| labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned()))).collect();
+    assert_eq!(registry.pair_count(), pairs.len());
+}
+
+proptest! {
+    #[test]
+    fn equals_a_map_under_insertions_and_removals(
+        steps in proptest::collection::vec((labels(), 0u32..3), 0..200)
+    ) {
+        let mut registry = Registry::new(1000);
+        let mut model: BTreeMap<u32, Labels> = BTreeMap::new();
+        let mut most = 0;
+        for (labels, action) in steps {
+            let known = model.iter().find(|(_, known)| **known == labels).map(|(series, _)| *series);
+            if action > 0 {
+                let series = insert(&mut registry, &labels);
+                prop_assert!(known.is_none_or(|known| known == series.0));
+                model.insert(series.0, labels);
+                most = most.max(model.len());
+                prop_assert_eq!(registry.refs_end() as usize, most);
+            } else if let Some(series) = known {
+                prop_assert!(registry.remove(SeriesRef(series)));
+                prop_assert!(!registry.remove(SeriesRef(series)));
+                prop_assert!(registry.labels(SeriesRef(series)).is_empty());
+                model.remove(&series);
+            }
+        }
+        check(&registry, &model);
+    }
+
+    #[test]
+    fn replayed_numbers_are_kept_and_gaps_are_filled(
+        sets in proptest::collection::btree_set(labels(), 1..40), seed in 0usize..1000
+    ) {
+        let mut registry = Registry::new(1000);
+        let mut model = BTreeMap::new();
+        for (index, labels) in sets.iter().enumerate() {
+            // Multiples of three in some order, so that each leaves a gap of two.
+            let series = ((index * 7 + seed) % 41 * 3) as u32;
+            let key = HASHER.key(labels.as_bytes());
+            prop_assert_eq!(registry.insert_at(SeriesRef(series), key, labels.as_bytes()), Ok(()));
+            prop_assert_eq!(registry.insert_at(SeriesRef(series), key, labels.as_bytes()), Ok(()));
+            let conflict = Err(RegistryError::Conflict { series });
+            prop_assert_eq!(registry.insert_at(SeriesRef(series), SeriesKey(5), labels.as_bytes()), conflict);
+            let conflict = Err(RegistryError::Conflict { series: series + 1 });
+            prop_assert_eq!(registry.insert_at(SeriesRef(series + 1), key, labels.as_bytes()), conflict);
+            model.insert(series, labels.clone());
+        }
+        let end = registry.refs_end();
+        while registry.len() < end as usize {
+            let labels = Labels::from_pairs([("new", registry.len().to_string())]);
+            let series = insert(&mut registry, &labels);
+            prop_assert!(model.insert(series.0, labels).is_none());
+        }
+        prop_assert_eq!(registry.refs_end(), end);
+        check(&registry, &model);
+    }
+
+    #[test]
+    fn selection_equals_a_filter_of_all_series(
+        sets in proptest::collection::btree_set(labels(), 0..60),
+        matchers in proptest::collection::vec((0usize..4, "[a-e]", pattern()), 0..4),
+        removed in proptest::collection::vec(any::<proptest::sample::Index>(), 0..5),
+    ) {
+        let mut registry = Registry::new(1000);
+        let mut model = BTreeMap::new();
+        for labels in sets {
+            model.insert(insert(&mut registry, &labels).0, labels);
+        }
+        for index in removed {
+            if let Some(series) = (!model.is_empty()).then(|| *model.keys().nth(index.index(model.len())).unwrap()) {
+                registry.remove(SeriesRef(series));
+                model.remove(&series);
+            }
+        }
+        let ops = [MatchOp::Equal, MatchOp::NotEqual, MatchOp::Regex, MatchOp::NotRegex];
+        let matchers: Vec<_> =
+            matchers.iter().map(|(op, name, value)| Matcher::new(ops[*op], name, value).unwrap()).collect();
+        let expected: Vec<u32> = model
+            .iter()
+            .filter(|(_, labels)| {
+                matchers.iter().all(|matcher| {
+                    let value = labels.get(matcher.name()).unwrap_or("");
+                    let equal = value == matcher.value();
+                    match matcher.op() {
+                        MatchOp::Equal => equal,
+                        MatchOp::NotEqual => !equal,
+                        op => {
+                            let regex = regex::Regex::new(&format!("^(?s:{})$", matcher.value())).unwrap();
+                            regex.is_match(value) == (op == MatchOp::Regex)
+                        }
+                    }
+                })
+            })
+            .map(|(series, _)| *series)
+            .collect();
+        let selected = registry.select(&matchers);
+        prop_assert_eq!(selected.iter().collect::<Vec<_>>(), expected, "{:?}", matchers);
+
+        let chosen = model.iter().filter(|(series, _)| selected.contains(**series));
+        let pairs: BTreeSet<_> = chosen.flat_map(|(_, labels)| labels.iter()).collect();
+        let names: BTreeSet<_> = pairs.iter().map(|(name, _)| *name).collect();
+        prop_assert_eq!(registry.label_names(Some(&selected)), names.into_iter().collect::<Vec<_>>());
+        for name in ["a", "b", "e"] {
+            let values: Vec<_> = pairs.iter().filter(|pair| pair.0 == name).map(|pair| pair.1).collect();
+            prop_assert_eq!(registry.label_values(name, Some(&selected)), values);
+        }
+    }
+}
+
+fn pattern() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just(String::new()),
+        "[xyz]{1,2}",
+        Just(".*".to_owned()),
+        Just(".+".to_owned()),
+        "[xyz]\\.\\*",
+        "\\.\\*[xyz]",
+        "\\.\\*[xyz]\\.\\*",
+        "[xyz]\\|[xyz]{2}",
+        "[xyz]\\|",
+        "\\[xy\\]z\\?",
+        "\\[\\^x\\]\\+",
+        "[xyz]\\*",
+        "\\(x\\|y\\)\\*",
+    ]
+}
+
+#[test]
+fn limits_are_told() {
+    let mut registry = Registry::new(1);
+    let encode = |pairs: &[(&str, &str)]| {
+        let mut bytes = Vec::new();
+        for (name, value) in pairs {
+            put_label(&mut bytes, name, value);
+        }
+        bytes
+    };
+    let mut refuse = |bytes: &[u8]| registry.insert(SeriesKey(1), bytes).unwrap_err().to_string();
+    assert_eq!(refuse(b""), "series has no labels");
+    assert_eq!(
+        refuse(&encode(&[("b", "1"), ("a", "1")])),
+        "label bytes are not canonical: label \"a\" is out of order"
+    );
+    let long = "n".repeat(LABEL_NAME_BYTES_MAX + 1);
+    assert_eq!(
+        refuse(&encode(&[(&long, "1")])),
+        format!("label name {:?}.. has 1025 bytes; at most 1024 are allowed", "n".repeat(64))
+    );
+    let long = "v".repeat(LABEL_VALUE_BYTES_MAX + 1);
+    assert_eq!(
+        refuse(&encode(&[("a", &long)])),
+        "value of label \"a\" has 65537 bytes; at most 65536 are allowed"
+    );
+    let names: Vec<_> = (0..=LABELS_MAX).map(|number| format!("n{number:04}")).collect();
+    let many: Vec<_> = names.iter().map(|name| (name.as_str(), "v")).collect();
+    assert_eq!(refuse(&encode(&many)), "series has 257 labels; at most 256 are allowed");
+    assert!(registry.is_empty());
+    assert_eq!(registry.pair_count(), 0);
+    assert_eq!(registry.insert(SeriesKey(1), &encode(&many[1..])), Ok(SeriesRef(0)));
+    let full = registry.insert(SeriesKey(2), &encode(&[("a", "1")]));
+    assert_eq!(full, Err(RegistryError::TooManySeries { max: 1 }));
+    assert_eq!(registry.insert(SeriesKey(1), b""), Ok(SeriesRef(0)), "a known key is not looked into");
+}
