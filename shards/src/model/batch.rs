@@ -118,9 +118,6 @@ mod tests {
         batch.push_series(SeriesKey(3), 5, 99);
         batch.push_sample(30, 3.0);
         let read: Vec<_> = batch.series().map(|s| (s.key.0, s.labels, s.timestamps_ms.to_vec())).collect();
-        assert_eq!(
-            read,
-            [(1, &b"aa"[..], vec![10, 20]), (2, &b"bbb"[..], vec![]), (3, &b""[..], vec![30])]
-        );
+        assert_eq!(read, [(1, &b"aa"[..], vec![10, 20]), (2, &b"bbb"[..], vec![]), (3, &b""[..], vec![30])]);
     }
 }
