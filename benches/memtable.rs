@@ -81,7 +81,7 @@ fn scrape(keys: &[SeriesKey], order: &[u32], scrape: i64, random: &mut u64) -> B
 }
 
 fn staged(registry: &Registry, memtable: &mut Memtable, batch: &Batches) -> (Duration, Duration) {
-    let (mut found, mut refs) = (Vec::new(), Vec::new());
+    let (mut found, mut refs, mut appended) = (Vec::new(), Vec::new(), Vec::new());
     let (mut lookup, mut append) = (Duration::ZERO, Duration::ZERO);
     let columns =
         batch.keys.chunks(BATCH).zip(batch.timestamps_ms.chunks(BATCH)).zip(batch.values.chunks(BATCH));
@@ -92,7 +92,8 @@ fn staged(registry: &Registry, memtable: &mut Memtable, batch: &Batches) -> (Dur
         refs.extend(found.iter().flatten().copied());
         lookup += start.elapsed();
         let start = Instant::now();
-        black_box(memtable.append_many(&refs, timestamps_ms, values));
+        memtable.append_many(&refs, timestamps_ms, values, &mut appended);
+        black_box(&appended);
         append += start.elapsed();
     }
     (lookup, append)
@@ -101,7 +102,7 @@ fn staged(registry: &Registry, memtable: &mut Memtable, batch: &Batches) -> (Dur
 fn naive(registry: &Registry, memtable: &mut Memtable, batch: &Batches) -> Duration {
     let start = Instant::now();
     for ((key, timestamp_ms), value) in batch.keys.iter().zip(&batch.timestamps_ms).zip(&batch.values) {
-        if let Some(series) = registry.lookup(*key) {
+        if let Some(series) = registry.find(*key) {
             black_box(memtable.append(series, *timestamp_ms, *value));
         }
     }
@@ -124,7 +125,7 @@ fn main() {
     }
     let prepared = resident_bytes();
 
-    let mut registry = Registry::new(u32::MAX - 1);
+    let mut registry = Registry::new();
     let mut new_series = Duration::ZERO;
     for (series, key) in keys.iter().enumerate() {
         label_bytes(series, &mut bytes);
@@ -171,10 +172,10 @@ fn main() {
         elapsed += naive(&registry, &mut memtable, &scrape(&keys, &order, step, &mut random));
     }
     per_item("naive lookup and append, random order", elapsed, SERIES * MORE_SCRAPES as usize);
-    let bytes_a_sample = memtable.memory_bytes() as f64 / memtable.sample_count() as f64;
+    let bytes_a_sample = memtable.memory_bytes() as f64 / memtable.samples() as f64;
     println!(
         "memtable: {bytes_a_sample:.2} bytes a sample at {} samples a series",
-        memtable.sample_count() / SERIES as u64
+        memtable.samples() / SERIES as u64
     );
     reads(&registry, &memtable);
 }
@@ -188,7 +189,7 @@ fn reads(registry: &Registry, memtable: &Memtable) {
         memtable.read(SeriesRef(series), TimeRange::ALL, &mut timestamps, &mut values);
         black_box((&timestamps, &values));
     }
-    per_item("read, per sample", start.elapsed(), memtable.sample_count() as usize);
+    per_item("read, per sample", start.elapsed(), memtable.samples() as usize);
     let matcher = |op, name: &str, value: &str| Matcher::new(op, name, value).unwrap();
     let name = matcher(MatchOp::Equal, "__name__", "node_subsystem_007_seconds_total");
     let selections = [
@@ -220,7 +221,7 @@ fn reads(registry: &Registry, memtable: &Memtable) {
     }
     let start = Instant::now();
     let mut labels = Vec::new();
-    for series in registry.iter() {
+    for (series, _) in registry.iter() {
         labels.clear();
         registry.labels_into(series, &mut labels);
         black_box(&labels);

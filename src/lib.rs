@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod limits;
+pub mod units;
 pub mod telemetry;
 pub mod promql;
 pub mod ingest;

@@ -5,15 +5,15 @@
 
 pub mod limits;
 pub mod clock;
+pub mod arena;
 pub mod codec;
 pub mod model;
 pub mod error;
 pub mod io;
-pub mod arena;
 pub mod chunk;
 pub mod index;
 pub mod wal;
 pub mod registry;
 pub mod memtable;
-// pub mod shard;
-// pub mod engine;
+pub mod shard;
+pub mod engine;

@@ -2,5 +2,14 @@
 //!
 //! Pure: no I/O and no executor. What a plan needs from storage it asks for as fragments.
 
+pub(crate) mod aggregate;
+pub mod annotation;
 pub mod ast;
+pub mod eval;
+mod eval_error;
 pub mod functions;
+mod kahan;
+pub mod number;
+pub mod plan;
+pub mod value;
+pub mod window;

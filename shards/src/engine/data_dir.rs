@@ -37,7 +37,7 @@ struct MetaFile {
 /// Reads the directory's meta file, or makes one for `shards` shards where there is none.
 ///
 /// A directory made with another number of shards keeps its own; the caller says so.
-pub fn open_or_create(directory: &Path, shards: u16) -> Result<DataDirMeta> {
+pub(super) fn open_or_create(directory: &Path, shards: u16) -> Result<DataDirMeta> {
     let path = directory.join(FILE_NAME);
     match fs::read(&path) {
         Ok(bytes) => parse(&path, &bytes),
@@ -72,7 +72,7 @@ fn create(directory: &Path, path: &Path, shards: u16) -> Result<DataDirMeta> {
     };
     let io = |op| {
         let path = path.to_path_buf();
-        move |source| Error::Io { op, path, source }
+        move |source: std::io::Error| Error::io(op, &path, &source)
     };
     let text = serde_json::to_vec_pretty(&file).map_err(|error| io("write")(error.into()))?;
     let temporary = directory.join(format!("{FILE_NAME}.tmp"));
@@ -108,7 +108,12 @@ mod tests {
     #[test]
     fn damage_is_named() {
         let directory = tempfile::tempdir().unwrap();
-        for text in ["", "{", r#"{"format_version":2,"shards":1,"key_seed":"00"}"#, r#"{"format_version":1,"shards":0,"key_seed":"00"}"#] {
+        for text in [
+            "",
+            "{",
+            r#"{"format_version":2,"shards":1,"key_seed":"00"}"#,
+            r#"{"format_version":1,"shards":0,"key_seed":"00"}"#,
+        ] {
             fs::write(directory.path().join(FILE_NAME), text).unwrap();
             let error = open_or_create(directory.path(), 1).unwrap_err().to_string();
             assert!(error.contains("tsdb.json"), "{error}");

@@ -33,7 +33,11 @@ pub(super) struct Tenancy {
 }
 
 /// Starts an executor for these shards, on CPU `cpu` where one is given.
-pub(super) fn spawn(name: &str, cpu: Option<usize>, tenants: Vec<Tenancy>) -> Result<ExecutorJoinHandle<Result<()>>> {
+pub(super) fn spawn(
+    name: &str,
+    cpu: Option<usize>,
+    tenants: Vec<Tenancy>,
+) -> Result<ExecutorJoinHandle<Result<()>>> {
     let placement = cpu.map_or(Placement::Unbound, Placement::Fixed);
     LocalExecutorBuilder::new(placement)
         .name(name)
@@ -45,8 +49,7 @@ pub(super) fn spawn(name: &str, cpu: Option<usize>, tenants: Vec<Tenancy>) -> Re
 async fn run(tenants: Vec<Tenancy>) -> Result<()> {
     let write_queue =
         executor().create_task_queue(Shares::Static(SHARES_WRITE), Latency::NotImportant, "write");
-    let read_queue =
-        executor().create_task_queue(Shares::Static(SHARES_READ), Latency::NotImportant, "read");
+    let read_queue = executor().create_task_queue(Shares::Static(SHARES_READ), Latency::NotImportant, "read");
     let serving: Vec<_> = tenants
         .into_iter()
         .map(|tenant| spawn_local(serve(tenant, write_queue, read_queue)).detach())
@@ -76,15 +79,11 @@ async fn serve(tenant: Tenancy, write_queue: TaskQueueHandle, read_queue: TaskQu
     state.set(ShardState::Ready);
     let timer = sync_timer(&shard);
     let gate = Gate::default();
-    let reads = spawn_local_into(
-        work_off(Rc::clone(&shard), inbox.read, gate.clone(), read_queue),
-        read_queue,
-    );
+    let reads =
+        spawn_local_into(work_off(Rc::clone(&shard), inbox.read, gate.clone(), read_queue), read_queue);
     let reads = reads.map_err(|error| Error::Executor { reason: error.to_string() })?.detach();
-    let writes = spawn_local_into(
-        work_off(Rc::clone(&shard), inbox.write, gate.clone(), write_queue),
-        write_queue,
-    );
+    let writes =
+        spawn_local_into(work_off(Rc::clone(&shard), inbox.write, gate.clone(), write_queue), write_queue);
     let writes = writes.map_err(|error| Error::Executor { reason: error.to_string() })?.detach();
     writes.await;
     reads.await;
@@ -99,7 +98,7 @@ async fn serve(tenant: Tenancy, write_queue: TaskQueueHandle, read_queue: TaskQu
 
 async fn open(options: ShardOptions) -> Result<Shard> {
     crate::io::prepare_executor(&options.directory).await?;
-    Shard::open(Disk::dma(), Clock::System, options).await
+    Shard::open(Disk::Dma, Clock::System, options).await
 }
 
 /// Starts every job that comes, until all senders are gone or the mailbox is closed.

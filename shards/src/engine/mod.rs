@@ -124,9 +124,8 @@ impl Engine {
             if self.is_ready() {
                 return Ok(());
             }
-            let failed = |shard: &&ShardHandle| {
-                matches!(shard.state(), ShardState::Failed | ShardState::Stopped)
-            };
+            let failed =
+                |shard: &&ShardHandle| matches!(shard.state(), ShardState::Failed | ShardState::Stopped);
             if let Some(shard) = self.shards.iter().find(failed) {
                 return Err(Error::Executor { reason: format!("shard {} did not open", shard.shard()) });
             }

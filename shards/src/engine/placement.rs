@@ -5,7 +5,7 @@ use crate::model::ShardId;
 /// Shards of each executor, for `shards` shards on at most `cores` cores. Every executor hosts at
 /// least one shard; the counts differ by at most one.
 #[must_use]
-pub fn place(shards: u16, cores: usize) -> Vec<Vec<ShardId>> {
+pub(super) fn place(shards: u16, cores: usize) -> Vec<Vec<ShardId>> {
     let executors = usize::from(shards).min(cores.max(1));
     let mut hosted = vec![Vec::new(); executors];
     for (shard, slot) in (0..shards).zip((0..executors).cycle()) {

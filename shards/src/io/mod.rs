@@ -5,6 +5,7 @@
 
 pub mod dirs;
 mod dma;
+pub mod probe;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 
@@ -46,7 +47,7 @@ impl Disk {
         match self {
             Self::Dma => dirs::list(directory),
             #[cfg(any(test, feature = "sim"))]
-            Self::Sim(disk) => Ok(disk.list(directory)),
+            Self::Sim(disk) => disk.list(directory),
         }
     }
 
@@ -122,7 +123,7 @@ impl DiskFile {
         match self {
             Self::Dma(file) => file.write_at(bytes, position).await,
             #[cfg(any(test, feature = "sim"))]
-            Self::Sim(file) => file.write_at(bytes, position),
+            Self::Sim(file) => file.write_at(bytes, position).await,
         }
     }
 
@@ -136,6 +137,7 @@ impl DiskFile {
         }
     }
 
+    #[expect(clippy::len_without_is_empty, reason = "asking for the length can fail")]
     pub fn len(&self) -> Result<u64> {
         match self {
             Self::Dma(file) => file.len(),

@@ -11,33 +11,6 @@ use super::read::merge_newer;
 /// in the first-level cache.
 const STAGE: usize = 32;
 
-/// Outcomes of a batch.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct AppendCounts {
-    pub stored: u64,
-    pub duplicate: u64,
-    pub replaced: u64,
-    pub out_of_order: u64,
-}
-
-impl AppendCounts {
-    #[inline]
-    pub const fn add(&mut self, appended: Appended) {
-        match appended {
-            Appended::Stored => self.stored += 1,
-            Appended::Duplicate => self.duplicate += 1,
-            Appended::Replaced => self.replaced += 1,
-            Appended::OutOfOrder => self.out_of_order += 1,
-        }
-    }
-
-    /// Samples of the batch.
-    #[must_use]
-    pub const fn total(&self) -> u64 {
-        self.stored + self.duplicate + self.replaced + self.out_of_order
-    }
-}
-
 /// Samples of the shard's series that are not on disk except in the WAL.
 #[derive(Debug, Default)]
 pub struct Memtable {
@@ -57,7 +30,8 @@ impl Memtable {
     }
 
     /// Appends `timestamps_ms[i], values[i]` to `series[i]` for all i; several samples of one
-    /// series are appended in the order given. The columns are equally long.
+    /// series are appended in the order given. The columns are equally long, and `appended` gets
+    /// one item per sample.
     ///
     /// Goes through the batch in stages, so that the memory of many series is loaded at once.
     pub fn append_many(
@@ -65,10 +39,12 @@ impl Memtable {
         series: &[SeriesRef],
         timestamps_ms: &[i64],
         values: &[f64],
-    ) -> AppendCounts {
+        appended: &mut Vec<Appended>,
+    ) {
         assert_eq!(series.len(), timestamps_ms.len(), "one timestamp per series reference");
         assert_eq!(series.len(), values.len(), "one value per series reference");
-        let mut counts = AppendCounts::default();
+        appended.clear();
+        appended.reserve(series.len());
         let columns = series.chunks(STAGE).zip(timestamps_ms.chunks(STAGE)).zip(values.chunks(STAGE));
         let frozen = self.frozen.as_deref();
         for ((series, timestamps_ms), values) in columns {
@@ -86,10 +62,9 @@ impl Memtable {
                 self.active.prefetch_words(*series);
             }
             for ((series, timestamp_ms), value) in series.iter().zip(timestamps_ms).zip(values) {
-                counts.add(self.active.append(*series, *timestamp_ms, value.to_bits(), frozen));
+                appended.push(self.active.append(*series, *timestamp_ms, value.to_bits(), frozen));
             }
         }
-        counts
     }
 
     /// Appends the series' samples of the range to the columns: sorted, unique, newest write wins,
@@ -119,26 +94,28 @@ impl Memtable {
 
     /// Oldest and newest timestamp of a series, both inclusive.
     #[must_use]
-    pub fn time_bounds(&self, series: SeriesRef) -> Option<(i64, i64)> {
-        let frozen = self.frozen.as_ref().and_then(|frozen| frozen.time_bounds(series));
-        union(self.active.time_bounds(series), frozen)
+    pub fn series_bounds(&self, series: SeriesRef) -> Option<(i64, i64)> {
+        let frozen = self.frozen.as_ref().and_then(|frozen| frozen.series_bounds(series));
+        union(self.active.series_bounds(series), frozen)
     }
 
     /// Oldest and newest timestamp of all.
     #[must_use]
-    pub fn time_bounds_all(&self) -> Option<(i64, i64)> {
-        let frozen = self.frozen.as_ref().and_then(|frozen| frozen.time_bounds_all());
-        union(self.active.time_bounds_all(), frozen)
+    pub fn bounds(&self) -> Option<(i64, i64)> {
+        let frozen = self.frozen.as_ref().and_then(|frozen| frozen.bounds());
+        union(self.active.bounds(), frozen)
     }
 
-    /// Freezes the active generation and starts an empty one; `None` if one is frozen already.
-    pub fn freeze(&mut self) -> Option<Rc<Generation>> {
-        if self.frozen.is_some() {
-            return None;
-        }
+    /// Freezes the active generation and starts an empty one.
+    ///
+    /// # Panics
+    ///
+    /// When the generation frozen before has not been dropped.
+    pub fn freeze(&mut self) -> Rc<Generation> {
+        assert!(self.frozen.is_none(), "a frozen generation of {} samples is there", self.samples());
         let frozen = Rc::new(std::mem::take(&mut self.active));
         self.frozen = Some(Rc::clone(&frozen));
-        Some(frozen)
+        frozen
     }
 
     /// Lets go of the frozen generation, whose samples are elsewhere by now. Its memory is freed
@@ -159,8 +136,8 @@ impl Memtable {
 
     /// Samples of both generations; one that replaces a frozen one counts twice until the flush.
     #[must_use]
-    pub fn sample_count(&self) -> u64 {
-        self.active.sample_count() + self.frozen.as_ref().map_or(0, |frozen| frozen.sample_count())
+    pub fn samples(&self) -> u64 {
+        self.active.samples() + self.frozen.as_ref().map_or(0, |frozen| frozen.samples())
     }
 
     /// Bytes held by both generations.

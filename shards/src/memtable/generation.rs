@@ -307,19 +307,19 @@ impl Generation {
 
     /// Samples, each timestamp of a series counted once.
     #[must_use]
-    pub const fn sample_count(&self) -> u64 {
+    pub const fn samples(&self) -> u64 {
         self.sample_count
     }
 
     /// Oldest and newest timestamp of a series, both inclusive.
     #[must_use]
-    pub fn time_bounds(&self, series: SeriesRef) -> Option<(i64, i64)> {
+    pub fn series_bounds(&self, series: SeriesRef) -> Option<(i64, i64)> {
         self.head(series).map(|head| (head.min_ms, head.max_ms()))
     }
 
     /// Oldest and newest timestamp of all.
     #[must_use]
-    pub const fn time_bounds_all(&self) -> Option<(i64, i64)> {
+    pub const fn bounds(&self) -> Option<(i64, i64)> {
         if self.sample_count == 0 { None } else { Some((self.min_ms, self.max_ms)) }
     }
 

@@ -21,7 +21,7 @@ mod sealed;
 mod segments;
 mod series;
 
-pub use freeze::{AppendCounts, Memtable};
+pub use freeze::Memtable;
 pub use generation::{Appended, Generation};
 
 #[cfg(test)]

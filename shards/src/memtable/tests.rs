@@ -104,7 +104,8 @@ fn run(steps: Vec<Step>, ranges: &[(i64, i64)]) {
                 assert_eq!(appended, model.append(series, timestamp_ms, value.to_bits()));
             }
             Step::Freeze => {
-                if memtable.freeze().is_some() {
+                if memtable.frozen().is_none() {
+                    memtable.freeze();
                     model.frozen = Some(std::mem::take(&mut model.active));
                 }
             }
@@ -116,15 +117,15 @@ fn run(steps: Vec<Step>, ranges: &[(i64, i64)]) {
     }
     let count =
         |map: &BTreeMap<u32, BTreeMap<i64, u64>>| map.values().map(BTreeMap::len).sum::<usize>() as u64;
-    assert_eq!(memtable.active().sample_count(), count(&model.active));
-    assert_eq!(memtable.frozen().map(|frozen| frozen.sample_count()), model.frozen.as_ref().map(count));
+    assert_eq!(memtable.active().samples(), count(&model.active));
+    assert_eq!(memtable.frozen().map(|frozen| frozen.samples()), model.frozen.as_ref().map(count));
     let series: Vec<_> = memtable.active().series().map(|series| series.0).collect();
     assert_eq!(series, model.active.keys().copied().collect::<Vec<_>>());
     for series in 0..4 {
         let all = model.read(series, TimeRange::ALL);
         assert_eq!(read(&memtable, series, TimeRange::ALL), all);
         let bounds = all.first().zip(all.last()).map(|(first, last)| (first.0, last.0));
-        assert_eq!(memtable.time_bounds(SeriesRef(series)), bounds);
+        assert_eq!(memtable.series_bounds(SeriesRef(series)), bounds);
         for (start, len) in ranges {
             let range = TimeRange::new(*start, start.saturating_add(*len));
             assert_eq!(read(&memtable, series, range), model.read(series, range), "{range:?}");
@@ -155,15 +156,16 @@ proptest! {
     ) {
         let (mut single, mut batched) = (Memtable::new(), Memtable::new());
         for (number, part) in [&samples[..freeze_at.min(samples.len())], &samples[freeze_at.min(samples.len())..]].into_iter().enumerate() {
-            let mut counts = super::AppendCounts::default();
-            for (series, time, value) in part {
-                counts.add(single.append(SeriesRef(*series), *time, f64::from(*value)));
-            }
+            let one_by_one: Vec<_> = part
+                .iter()
+                .map(|(series, time, value)| single.append(SeriesRef(*series), *time, f64::from(*value)))
+                .collect();
             let series: Vec<_> = part.iter().map(|sample| SeriesRef(sample.0)).collect();
             let times: Vec<_> = part.iter().map(|sample| sample.1).collect();
             let values: Vec<_> = part.iter().map(|sample| f64::from(sample.2)).collect();
-            prop_assert_eq!(batched.append_many(&series, &times, &values), counts);
-            prop_assert_eq!(counts.total(), part.len() as u64);
+            let mut appended = vec![Appended::Replaced];
+            batched.append_many(&series, &times, &values, &mut appended);
+            prop_assert_eq!(appended, one_by_one);
             if number == 0 {
                 single.freeze();
                 batched.freeze();
@@ -185,8 +187,7 @@ fn newest_write_wins_over_full_chunks_and_the_frozen_generation() {
     assert_eq!(memtable.append(series, 10 * 15_000, 1.0), Appended::Duplicate);
     assert_eq!(memtable.append(series, 10 * 15_000, 2.0), Appended::Replaced);
     assert_eq!(memtable.append(series, 499 * 15_000, 2.0), Appended::Replaced);
-    let frozen = memtable.freeze().unwrap();
-    assert!(memtable.freeze().is_none());
+    let frozen = memtable.freeze();
     assert_eq!(memtable.append(series, 11 * 15_000, 1.0), Appended::Duplicate);
     assert_eq!(memtable.append(series, 10 * 15_000, 1.0), Appended::Replaced);
     assert_eq!(memtable.append(series, 11 * 15_000, 3.0), Appended::Replaced);
@@ -202,7 +203,7 @@ fn newest_write_wins_over_full_chunks_and_the_frozen_generation() {
     assert_eq!(value_at(499 * 15_000), Some(2.0));
     memtable.drop_frozen();
     assert_eq!(read(&memtable, 7, TimeRange::ALL).len(), 4);
-    assert_eq!(frozen.sample_count(), 500);
+    assert_eq!(frozen.samples(), 500);
     assert_eq!(memtable.append(series, 12 * 15_000, 1.0), Appended::OutOfOrder);
 }
 
@@ -214,7 +215,7 @@ fn memory_is_counted_and_reused_by_later_chunks() {
             memtable.append(SeriesRef(series), step * 15_000, (step * i64::from(series)) as f64);
         }
     }
-    assert_eq!(memtable.sample_count(), 120_000);
+    assert_eq!(memtable.samples(), 120_000);
     assert_eq!(memtable.active().series_count(), 100);
     assert!(memtable.memory_bytes() < 2_000_000, "{} bytes", memtable.memory_bytes());
 }

@@ -39,6 +39,11 @@ impl SampleBatch {
         }
     }
 
+    /// Sets the buffer that the label ranges refer to, for callers that have it only at the end.
+    pub fn set_label_bytes(&mut self, label_bytes: Bytes) {
+        self.label_bytes = label_bytes;
+    }
+
     /// Makes room for as many series and samples.
     pub fn reserve(&mut self, series: usize, samples: usize) {
         self.keys.reserve(series);
@@ -66,6 +71,17 @@ impl SampleBatch {
         }
     }
 
+    /// Adds samples to the series begun last: pairs of the two columns.
+    #[inline]
+    pub fn extend_samples(&mut self, timestamps_ms: &[i64], values: &[f64]) {
+        assert_eq!(timestamps_ms.len(), values.len(), "columns of samples have one length");
+        if let (Some(count), Ok(more)) = (self.sample_counts.last_mut(), u32::try_from(values.len())) {
+            *count += more;
+            self.timestamps_ms.extend_from_slice(timestamps_ms);
+            self.values.extend_from_slice(values);
+        }
+    }
+
     #[must_use]
     pub fn keys(&self) -> &[SeriesKey] {
         &self.keys
@@ -84,6 +100,26 @@ impl SampleBatch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// The series at an index. Walks there: meant for the few that are refused.
+    #[must_use]
+    pub fn nth_series(&self, index: usize) -> Option<BatchSeries<'_>> {
+        self.series().nth(index)
+    }
+
+    /// A batch of only the series at these rising indices; the label bytes are shared.
+    #[must_use]
+    pub fn subset(&self, indices: &[usize]) -> Self {
+        let mut subset = Self::new(self.label_bytes.clone());
+        let mut wanted = indices.iter().peekable();
+        for ((index, series), (start, end)) in self.series().enumerate().zip(&self.label_ranges) {
+            if wanted.next_if(|next| **next == index).is_some() {
+                subset.push_series(series.key, *start, *end);
+                subset.extend_samples(series.timestamps_ms, series.values);
+            }
+        }
+        subset
     }
 
     /// The series in order.

@@ -221,7 +221,7 @@ fn next_label<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a str, &'a str)> {
     Some((std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?))
 }
 
-pub(crate) fn check_canonical(bytes: &[u8]) -> Result<(), LabelsError> {
+fn check_canonical(bytes: &[u8]) -> Result<(), LabelsError> {
     let mut cursor = Cursor::new(bytes);
     let mut previous: Option<&str> = None;
     while !cursor.is_empty() {

@@ -7,6 +7,7 @@
 //!
 //! Invariant: a series is in all of these or in none, and a pair exists as long as a series has it.
 
+pub mod file;
 mod pairs;
 mod source;
 mod symbols;
@@ -19,9 +20,8 @@ use roaring::RoaringBitmap;
 use crate::arena::{Pages, SliceArena};
 use crate::codec::prefetch::prefetch;
 use crate::index::{self, MemoryIndex, PostingsSource, PostingsView};
-use crate::limits::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_BYTES_MAX, LABELS_MAX};
-use crate::model::label::check_canonical;
-use crate::model::{Labels, LabelsError, Matcher, SeriesKey, SeriesRef};
+use crate::limits::{LABELS_MAX, SERIES_MAX};
+use crate::model::{Labels, Matcher, SeriesKey, SeriesRef};
 
 use pairs::{Pairs, label_slices, split_label};
 use table::KeyTable;
@@ -29,31 +29,16 @@ use table::KeyTable;
 /// Keys that are looked up together: enough to hide the latency of memory.
 const STAGE: usize = 32;
 
-/// Characters of a name or value that an error tells.
-const TOLD_CHARS: usize = 64;
-
-/// Why a series is not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why a series cannot be taken up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// First sight of bytes that are not canonical: canonicalise them and come back with that key.
-    #[error("label bytes are not canonical: {0}")]
-    NotCanonical(#[from] LabelsError),
-    #[error("series has no labels")]
-    NoLabels,
-    #[error("series has {count} labels; at most {max} are allowed")]
-    TooManyLabels { count: usize, max: usize },
-    #[error("label name {name:?}.. has {bytes} bytes; at most {max} are allowed")]
-    NameTooLong { name: String, bytes: usize, max: usize },
-    #[error("value of label {name:?} has {bytes} bytes; at most {max} are allowed")]
-    ValueTooLong { name: String, bytes: usize, max: usize },
-    #[error("labels have {bytes} bytes; at most {max} are allowed")]
-    LabelsTooLong { bytes: usize, max: usize },
-    #[error("shard holds {max} series already, which is its limit")]
-    TooManySeries { max: u32 },
-    /// Replay only: the number or the key belongs to another series.
-    #[error("series {series} is in conflict: its number or key is taken by another series")]
-    Conflict { series: u32 },
+    #[error("no more series numbers")]
+    Full,
+    #[error("the number or the key belongs to another series")]
+    Taken,
+    #[error("the label bytes are damaged")]
+    Labels,
 }
 
 /// Bytes held, by part.
@@ -86,9 +71,8 @@ struct LabelList {
 const NO_LABELS: LabelList = LabelList { at: 0, count: 0 };
 
 /// All series of a shard.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Registry {
-    series_max: u32,
     table: KeyTable,
     keys: Pages<SeriesKey, 4096>,
     lists: Pages<LabelList, 4096>,
@@ -102,11 +86,9 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// An empty registry that takes at most `series_max` series.
     #[must_use]
-    pub fn new(series_max: u32) -> Self {
+    pub fn new() -> Self {
         Self {
-            series_max,
             table: KeyTable::new(),
             keys: Pages::new(),
             lists: Pages::new(),
@@ -118,11 +100,6 @@ impl Registry {
         }
     }
 
-    /// Changes the limit of [`Registry::insert`]; what is there stays.
-    pub const fn set_series_max(&mut self, series_max: u32) {
-        self.series_max = series_max;
-    }
-
     #[inline]
     fn has_key(&self, series: u32, key: SeriesKey) -> bool {
         self.keys.get(series) == Some(&key)
@@ -131,7 +108,7 @@ impl Registry {
     /// Number of the series with this key.
     #[inline]
     #[must_use]
-    pub fn lookup(&self, key: SeriesKey) -> Option<SeriesRef> {
+    pub fn find(&self, key: SeriesKey) -> Option<SeriesRef> {
         self.table.get(key, |series| self.has_key(series, key)).map(SeriesRef)
     }
 
@@ -155,25 +132,26 @@ impl Registry {
             }
             out.extend(keys.iter().zip(candidates).map(|(key, candidate)| match candidate {
                 Some(series) if self.has_key(series, *key) => Some(SeriesRef(series)),
-                Some(_) => self.lookup(*key),
+                Some(_) => self.find(*key),
                 None => None,
             }));
         }
     }
 
-    /// Takes a series at first sight; a known key keeps its number.
+    /// Takes up a series at first sight under a number of the registry's choice. The label bytes
+    /// are canonical and within the limits; a known key keeps its number.
     pub fn insert(&mut self, key: SeriesKey, label_bytes: &[u8]) -> Result<SeriesRef, RegistryError> {
-        if let Some(series) = self.lookup(key) {
+        if let Some(series) = self.find(key) {
             return Ok(series);
         }
-        check_labels(label_bytes)?;
-        if self.len() >= self.series_max as usize {
-            return Err(RegistryError::TooManySeries { max: self.series_max });
+        if !are_labels(label_bytes) {
+            return Err(RegistryError::Labels);
         }
         let series = loop {
             match self.free.pop() {
                 Some(number) if self.contains(SeriesRef(number)) => {}
                 Some(number) => break SeriesRef(number),
+                None if self.refs_end() >= SERIES_MAX => return Err(RegistryError::Full),
                 None => break SeriesRef(self.refs_end()),
             }
         };
@@ -181,24 +159,21 @@ impl Registry {
         Ok(series)
     }
 
-    /// Replay: takes a series under a given number. The same series again is fine.
+    /// Replay: takes up a series under the number it had. Doing so twice changes nothing.
     pub fn insert_at(
         &mut self,
         series: SeriesRef,
         key: SeriesKey,
         label_bytes: &[u8],
     ) -> Result<(), RegistryError> {
-        check_labels(label_bytes)?;
-        let conflict = RegistryError::Conflict { series: series.0 };
-        match self.lookup(key) {
-            Some(known) if known == series => {
-                let mut known_bytes = Vec::new();
-                self.labels_into(series, &mut known_bytes);
-                return if known_bytes == label_bytes { Ok(()) } else { Err(conflict) };
-            }
-            Some(_) => return Err(conflict),
-            None if self.contains(series) || series.0 == u32::MAX => return Err(conflict),
+        match self.find(key) {
+            Some(known) if known == series => return Ok(()),
+            Some(_) => return Err(RegistryError::Taken),
+            None if self.contains(series) || series.0 >= SERIES_MAX => return Err(RegistryError::Taken),
             None => {}
+        }
+        if !are_labels(label_bytes) {
+            return Err(RegistryError::Labels);
         }
         self.add(series, key, label_bytes);
         Ok(())
@@ -300,9 +275,10 @@ impl Registry {
         self.lists.len() as u32
     }
 
-    /// Live series in order of their numbers.
-    pub fn iter(&self) -> impl Iterator<Item = SeriesRef> + '_ {
-        self.index.all().iter().map(SeriesRef)
+    /// Live series in order of their numbers, with their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (SeriesRef, SeriesKey)> {
+        let keyed = |series| self.keys.get(series).map(|key| (SeriesRef(series), *key));
+        self.index.all().iter().filter_map(keyed)
     }
 
     /// Numbers of the series that satisfy every matcher; all series without any matcher.
@@ -366,32 +342,17 @@ impl Registry {
     }
 }
 
-/// Whether label bytes are canonical and within the limits.
-fn check_labels(label_bytes: &[u8]) -> Result<(), RegistryError> {
-    if label_bytes.len() > LABELS_BYTES_MAX {
-        return Err(RegistryError::LabelsTooLong { bytes: label_bytes.len(), max: LABELS_BYTES_MAX });
-    }
-    if label_bytes.is_empty() {
-        return Err(RegistryError::NoLabels);
-    }
-    check_canonical(label_bytes)?;
-    let mut count = 0;
-    for (name, value) in label_slices(label_bytes).filter_map(split_label) {
+/// Whether bytes have the form of label bytes, so that they can be split and read back.
+fn are_labels(label_bytes: &[u8]) -> bool {
+    let (mut count, mut bytes) = (0, 0);
+    for label in label_slices(label_bytes) {
+        if split_label(label).is_none() {
+            return false;
+        }
         count += 1;
-        let told = || name.chars().take(TOLD_CHARS).collect();
-        if name.len() > LABEL_NAME_BYTES_MAX {
-            let max = LABEL_NAME_BYTES_MAX;
-            return Err(RegistryError::NameTooLong { name: told(), bytes: name.len(), max });
-        }
-        if value.len() > LABEL_VALUE_BYTES_MAX {
-            let max = LABEL_VALUE_BYTES_MAX;
-            return Err(RegistryError::ValueTooLong { name: told(), bytes: value.len(), max });
-        }
+        bytes += label.len();
     }
-    if count > LABELS_MAX {
-        return Err(RegistryError::TooManyLabels { count, max: LABELS_MAX });
-    }
-    Ok(())
+    (1..=LABELS_MAX).contains(&count) && bytes == label_bytes.len()
 }
 
 #[cfg(test)]

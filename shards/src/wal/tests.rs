@@ -235,7 +235,9 @@ fn a_failed_write_poisons_until_restart() {
     disk.set_failing(false);
     assert!(matches!(append(&wal, 3, 10), Err(Error::Poisoned { .. })));
     let (wal, _, found) = open(&disk).unwrap();
-    assert_eq!(found, BTreeMap::from([(1, values(10))]));
+    // The write that failed may have reached the disk; it was not acknowledged.
+    assert_eq!(found.get(&1), Some(&values(10)));
+    assert!(found.get(&2).is_none_or(|read| *read == values(10)));
     let lsn = append(&wal, 4, 10).unwrap();
     block_on(wal.commit(lsn)).unwrap();
 }

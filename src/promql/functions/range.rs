@@ -1,0 +1,219 @@
+//! Functions of range vectors: which there are, and how one series passes through one of them.
+//!
+//! A series slides through in one pass over all steps. The values a function needs of a window are
+//! those a fresh computation of that window would give, bit by bit.
+
+use shards::model::Labels;
+
+use crate::promql::annotation::Annotations;
+use crate::promql::ast::Span;
+use crate::promql::eval_error::EvalError;
+use crate::promql::functions::{over_time, rate, trend};
+use crate::promql::number;
+use crate::promql::value::{ABSENT, Column, is_present};
+use crate::promql::window::{Grid, Windows};
+
+/// A function of the samples in a window. Fields of type `usize` are indices of scalar parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RangeFunction {
+    Rate,
+    Increase,
+    Delta,
+    Irate,
+    Idelta,
+    Deriv,
+    PredictLinear {
+        seconds: usize,
+    },
+    DoubleExponentialSmoothing {
+        smoothing: usize,
+        trend: usize,
+    },
+    Changes,
+    Resets,
+    AvgOverTime,
+    SumOverTime,
+    CountOverTime,
+    MinOverTime,
+    MaxOverTime,
+    StddevOverTime,
+    StdvarOverTime,
+    QuantileOverTime {
+        quantile: usize,
+    },
+    MadOverTime,
+    /// Also the base of `absent_over_time`.
+    PresentOverTime,
+    LastOverTime,
+    FirstOverTime,
+    TsOfFirstOverTime,
+    TsOfLastOverTime,
+    TsOfMinOverTime,
+    TsOfMaxOverTime,
+}
+
+/// One series on its way through a range function. No staleness markers are among the samples.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RangeInput<'a> {
+    pub(crate) timestamps: &'a [i64],
+    pub(crate) values: &'a [f64],
+    /// Times of evaluation.
+    pub(crate) grid: Grid,
+    /// Times the windows end at.
+    pub(crate) reference: Grid,
+    pub(crate) range_ms: i64,
+    pub(crate) params: &'a [Column],
+}
+
+impl<'a> RangeInput<'a> {
+    pub(crate) const fn windows(&self) -> Windows<'a> {
+        Windows::new(self.timestamps, self.reference, self.range_ms)
+    }
+
+    /// Calls `value` with the samples of every window that has some.
+    pub(crate) fn each_window(
+        &self,
+        out: &mut [f64],
+        mut value: impl FnMut(usize, &'a [i64], &'a [f64]) -> f64,
+    ) {
+        for (step, window) in self.windows() {
+            let samples = self.timestamps.get(window.clone()).zip(self.values.get(window));
+            if let Some((timestamps, values)) = samples
+                && !values.is_empty()
+                && let Some(out) = out.get_mut(step)
+            {
+                *out = value(step, timestamps, values);
+            }
+        }
+    }
+
+    /// Fails when a window and the `held` values together are more samples than a query may hold.
+    pub(crate) fn check_windows(&self, held: u64, samples_max: u64) -> Result<(), EvalError> {
+        if held + self.values.len() as u64 <= samples_max {
+            return Ok(());
+        }
+        let largest = self.windows().map(|(_, window)| window.len()).max().unwrap_or(0);
+        if held + largest as u64 > samples_max { Err(EvalError::TooManySamples) } else { Ok(()) }
+    }
+
+    pub(crate) fn param(&self, index: usize, step: usize) -> f64 {
+        self.params.get(index).map_or(f64::NAN, |column| column.at(step))
+    }
+}
+
+/// Buffers that outlive a series.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    pub(crate) floats: Vec<f64>,
+    pub(crate) indices: Vec<u32>,
+    pub(crate) deque: std::collections::VecDeque<usize>,
+}
+
+impl RangeFunction {
+    /// Whether the metric name stays, since values are those of the metric.
+    #[must_use]
+    pub const fn keeps_name(self) -> bool {
+        matches!(self, Self::LastOverTime | Self::FirstOverTime)
+    }
+
+    /// Fills `out` with one value per step, [`ABSENT`] where there is none.
+    pub(crate) fn evaluate(
+        self,
+        input: &RangeInput<'_>,
+        scratch: &mut Scratch,
+        out: &mut Vec<f64>,
+    ) -> Result<(), EvalError> {
+        out.clear();
+        out.resize(input.reference.steps, ABSENT);
+        match self {
+            Self::Rate => rate::extrapolated(input, rate::Kind::Rate, scratch, out),
+            Self::Increase => rate::extrapolated(input, rate::Kind::Increase, scratch, out),
+            Self::Delta => rate::extrapolated(input, rate::Kind::Delta, scratch, out),
+            Self::Irate => rate::of_last_two(input, true, out),
+            Self::Idelta => rate::of_last_two(input, false, out),
+            Self::Changes => rate::changes(input, scratch, out),
+            Self::Resets => rate::resets(input, scratch, out),
+            Self::Deriv => trend::deriv(input, out),
+            Self::PredictLinear { seconds } => trend::predict_linear(input, seconds, out),
+            Self::DoubleExponentialSmoothing { smoothing, trend } => {
+                trend::double_exponential_smoothing(input, smoothing, trend, out)?;
+            }
+            Self::AvgOverTime => input.each_window(out, |_, _, values| over_time::avg(values)),
+            Self::SumOverTime => input.each_window(out, |_, _, values| over_time::sum(values)),
+            Self::CountOverTime => input.each_window(out, |_, _, values| values.len() as f64),
+            Self::MinOverTime => over_time::extreme(input, scratch, out, |new, old| new < old),
+            Self::MaxOverTime => over_time::extreme(input, scratch, out, |new, old| new > old),
+            Self::StddevOverTime => input.each_window(out, |_, _, values| over_time::variance(values).sqrt()),
+            Self::StdvarOverTime => input.each_window(out, |_, _, values| over_time::variance(values)),
+            Self::QuantileOverTime { quantile } => {
+                input.each_window(out, |step, _, values| {
+                    over_time::quantile(input.param(quantile, step), values, &mut scratch.floats)
+                });
+            }
+            Self::MadOverTime => {
+                input.each_window(out, |_, _, values| {
+                    over_time::median_absolute_deviation(values, &mut scratch.floats)
+                });
+            }
+            Self::PresentOverTime => input.each_window(out, |_, _, _| 1.0),
+            Self::LastOverTime => {
+                input.each_window(out, |_, _, values| values.last().copied().unwrap_or(ABSENT));
+            }
+            Self::FirstOverTime => {
+                input.each_window(out, |_, _, values| values.first().copied().unwrap_or(ABSENT));
+            }
+            Self::TsOfFirstOverTime => input.each_window(out, |_, timestamps, _| seconds(timestamps.first())),
+            Self::TsOfLastOverTime => input.each_window(out, |_, timestamps, _| seconds(timestamps.last())),
+            Self::TsOfMinOverTime => input.each_window(out, |_, timestamps, values| {
+                over_time::time_of(timestamps, values, |new, old| new <= old)
+            }),
+            Self::TsOfMaxOverTime => input.each_window(out, |_, timestamps, values| {
+                over_time::time_of(timestamps, values, |new, old| new >= old)
+            }),
+        }
+        Ok(())
+    }
+}
+
+impl RangeFunction {
+    /// Says what is odd about the function of this series; `span` is the place of the range vector.
+    pub(crate) fn annotate(
+        self,
+        input: &RangeInput<'_>,
+        labels: &Labels,
+        column: &[f64],
+        span: Span,
+        annotations: &mut Annotations,
+    ) {
+        match self {
+            Self::Rate | Self::Increase => {
+                if let Some(name) = labels.metric_name()
+                    && !["_total", "_sum", "_count", "_bucket"].iter().any(|end| name.ends_with(end))
+                    && column.iter().any(|&value| is_present(value))
+                {
+                    annotations.info(
+                        span,
+                        format!(
+                            "metric might not be a counter, name does not end in \
+                             _total/_sum/_count/_bucket: {}",
+                            number::quoted(name)
+                        ),
+                    );
+                }
+            }
+            Self::QuantileOverTime { quantile } => {
+                for (step, _) in column.iter().enumerate().filter(|(_, value)| is_present(**value)) {
+                    let quantile = input.param(quantile, step);
+                    if !(0.0..=1.0).contains(&quantile) {
+                        annotations.bad_quantile(span, quantile);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn seconds(timestamp: Option<&i64>) -> f64 {
+    timestamp.map_or(ABSENT, |&timestamp| timestamp as f64 / 1_000.0)
+}

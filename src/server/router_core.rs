@@ -1,0 +1,72 @@
+//! What lives on a router core: a listener, its connections, and the service behind them.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::Context;
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use shards::clock::Clock;
+
+use super::figures::{FigureLinks, Figures};
+use super::self_scrape::{self, OwnLabels};
+use super::service::{CoreService, detached};
+use super::shutdown::Stopping;
+use crate::http::conn::{self, ConnOptions, Listener};
+use crate::http::{Api, ApiOptions};
+use crate::query::QuerySettings;
+use crate::query::QueryService;
+use crate::query::admission::Gate;
+use crate::router::Router;
+
+/// How long a task may run before it is asked to yield.
+const PREEMPT: Duration = Duration::from_micros(500);
+
+/// Everything a router core is made of. Plain data on its way to the core.
+#[derive(Clone)]
+pub(super) struct RouterCore {
+    pub(super) number: usize,
+    pub(super) address: SocketAddr,
+    pub(super) router: Router,
+    pub(super) gate: Gate,
+    pub(super) query_settings: QuerySettings,
+    pub(super) api_options: ApiOptions,
+    pub(super) conn_options: ConnOptions,
+    pub(super) links: FigureLinks,
+    /// Set on one core: how often the server writes its own figures into itself.
+    pub(super) self_scrape: Option<(Duration, OwnLabels)>,
+    pub(super) stopping: Stopping,
+}
+
+impl RouterCore {
+    /// Starts the core. It ends when the server stops and its connections are done.
+    pub(super) fn spawn(self) -> anyhow::Result<ExecutorJoinHandle<anyhow::Result<()>>> {
+        LocalExecutorBuilder::new(Placement::Unbound)
+            .name(&format!("router-core-{}", self.number))
+            .preempt_timer(PREEMPT)
+            .spawn(move || self.run())
+            .map_err(|error| anyhow::anyhow!("router core not started: {error}"))
+    }
+
+    async fn run(self) -> anyhow::Result<()> {
+        let listener = Listener::bind(self.address).context("cannot listen")?;
+        let figures = Figures::new(self.links);
+        detached(Rc::clone(&figures).serve(self.number));
+        if let Some((interval, labels)) = self.self_scrape {
+            detached(self_scrape::run(
+                self.router.clone(),
+                Rc::clone(&figures),
+                labels,
+                interval,
+                self.stopping.clone(),
+            ));
+        }
+        let queries = QueryService::new(self.router.clone(), self.query_settings, self.gate);
+        let stop = self.stopping.receiver();
+        let service = CoreService::new(self.router, queries, Rc::clone(&figures), self.stopping);
+        let api =
+            Api::new(Rc::new(service), self.api_options, Clock::System, Rc::clone(&figures.api));
+        conn::serve(listener, api, self.conn_options, Rc::clone(&figures.conn), stop).await;
+        Ok(())
+    }
+}
