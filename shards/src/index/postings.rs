@@ -111,11 +111,13 @@ impl Postings {
 pub fn bitmap_bytes(bitmap: &RoaringBitmap) -> usize {
     /// What a container takes beside its numbers.
     const CONTAINER_BYTES: usize = 40;
+    const BITSET_BYTES: usize = 8192;
     let statistics = bitmap.statistics();
-    let held = statistics.n_bytes_array_containers
-        + statistics.n_bytes_bitset_containers
-        + statistics.n_bytes_run_containers;
-    held as usize + statistics.n_containers as usize * CONTAINER_BYTES
+    // The library counts an array as if its numbers had 32 bits, and a bitset by its bits.
+    statistics.n_containers as usize * CONTAINER_BYTES
+        + statistics.n_bytes_array_containers as usize / 2
+        + statistics.n_bitset_containers as usize * BITSET_BYTES
+        + statistics.n_bytes_run_containers as usize
 }
 
 /// A posting list as it lies somewhere.

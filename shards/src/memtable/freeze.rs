@@ -7,9 +7,9 @@ use crate::model::{SeriesRef, TimeRange};
 use super::generation::{Appended, Generation};
 use super::read::merge_newer;
 
-/// Series that are brought in together: enough to hide the latency of memory, few enough to stay
-/// in the first-level cache.
-const STAGE: usize = 32;
+/// How many samples lie between two stages of an append: enough to hide the latency of memory, few
+/// enough to stay in the first-level cache.
+const AHEAD: usize = 8;
 
 /// Samples of the shard's series that are not on disk except in the WAL.
 #[derive(Debug, Default)]
@@ -45,25 +45,25 @@ impl Memtable {
         assert_eq!(series.len(), values.len(), "one value per series reference");
         appended.clear();
         appended.reserve(series.len());
-        let columns = series.chunks(STAGE).zip(timestamps_ms.chunks(STAGE)).zip(values.chunks(STAGE));
         let frozen = self.frozen.as_deref();
-        for ((series, timestamps_ms), values) in columns {
-            for series in series {
-                self.active.prefetch_index(*series);
+        for series in series.iter().take(2 * AHEAD) {
+            self.active.prefetch_index(*series);
+        }
+        for (index, ((one, timestamp_ms), value)) in series.iter().zip(timestamps_ms).zip(values).enumerate()
+        {
+            if let Some(later) = series.get(index + 3 * AHEAD) {
+                self.active.prefetch_index(*later);
             }
-            for series in series {
-                if !self.active.prefetch_head(*series)
-                    && let Some(frozen) = frozen
-                {
-                    frozen.prefetch_index(*series);
-                }
+            if let Some(later) = series.get(index + 2 * AHEAD)
+                && !self.active.prefetch_head(*later)
+                && let Some(frozen) = frozen
+            {
+                frozen.prefetch_index(*later);
             }
-            for series in series {
-                self.active.prefetch_words(*series);
+            if let Some(soon) = series.get(index + AHEAD) {
+                self.active.prefetch_words(*soon);
             }
-            for ((series, timestamp_ms), value) in series.iter().zip(timestamps_ms).zip(values) {
-                appended.push(self.active.append(*series, *timestamp_ms, value.to_bits(), frozen));
-            }
+            appended.push(self.active.append(*one, *timestamp_ms, value.to_bits(), frozen));
         }
     }
 

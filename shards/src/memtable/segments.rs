@@ -1,8 +1,9 @@
 //! Words of open chunks: chains of small segments, used again after their chunk is sealed.
 //!
 //! Segments are handed out in order of arrival, so series that are written one after the other
-//! have their words side by side, in whatever order their numbers are. A segment links to the one
-//! before it; the series' head knows the last.
+//! have their words side by side, in whatever order their numbers are. A segment is a cache line;
+//! links to the one before lie apart, where a whole chain is followed at little cost, and the series'
+//! head knows the last.
 
 use crate::arena::Pages;
 use crate::chunk::XorAppender;
@@ -10,16 +11,21 @@ use crate::codec::bits::WORD_BITS;
 use crate::codec::prefetch::prefetch;
 
 /// Words of a segment.
-const SEGMENT_WORDS: u32 = 4;
+const SEGMENT_WORDS: u32 = 8;
 const PAGE: usize = 2048;
 
 /// No segment.
 pub(super) const NONE: u32 = u32::MAX;
 
+/// One cache line of words.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+struct Segment([u64; SEGMENT_WORDS as usize]);
+
 /// Store of all open chunks of a generation.
 #[derive(Debug)]
 pub(super) struct Segments {
-    words: Pages<[u64; SEGMENT_WORDS as usize], PAGE>,
+    words: Pages<Segment, PAGE>,
     /// Per segment: the one before it in its chunk, or the next free one.
     links: Pages<u32, PAGE>,
     free: u32,
@@ -37,7 +43,7 @@ impl Segments {
         if offset == 0 {
             *last = self.chain(*last, word);
         } else if let Some(place) =
-            self.words.get_mut(*last).and_then(|segment| segment.get_mut(offset as usize))
+            self.words.get_mut(*last).and_then(|segment| segment.0.get_mut(offset as usize))
         {
             *place = word;
         }
@@ -46,8 +52,8 @@ impl Segments {
     /// A segment behind `before` that begins with `word`.
     #[inline]
     fn chain(&mut self, before: u32, word: u64) -> u32 {
-        let mut segment = [0; SEGMENT_WORDS as usize];
-        segment[0] = word;
+        let mut segment = Segment([0; SEGMENT_WORDS as usize]);
+        segment.0[0] = word;
         if self.free == NONE {
             let links = self.links.push(before);
             let words = self.words.push(segment);
@@ -79,12 +85,18 @@ impl Segments {
         if u32::from(chunk.len_bits()) % WORD_BITS != 0 {
             out.push(chunk.pending());
         }
+        // Once along the links, so that all segments are on their way, and once to copy them.
+        let mut segment = last;
+        for _ in 1..full.div_ceil(SEGMENT_WORDS) {
+            segment = self.links.get(segment).copied().unwrap_or(NONE);
+            self.prefetch(segment);
+        }
         let mut end = full as usize;
         let mut segment = last;
         while end > 0 {
             let begin = (end - 1) / SEGMENT_WORDS as usize * SEGMENT_WORDS as usize;
             if let (Some(words), Some(place)) = (self.words.get(segment), out.get_mut(begin..end)) {
-                place.copy_from_slice(&words[..end - begin]);
+                place.copy_from_slice(&words.0[..end - begin]);
             }
             segment = self.links.get(segment).copied().unwrap_or(NONE);
             end = begin;

@@ -23,11 +23,11 @@ use crate::index::{self, MemoryIndex, PostingsSource, PostingsView};
 use crate::limits::{LABELS_MAX, SERIES_MAX};
 use crate::model::{Labels, Matcher, SeriesKey, SeriesRef};
 
-use pairs::{Pairs, label_slices, split_label};
+use pairs::{Pairs, label_slices};
 use table::KeyTable;
 
-/// Keys that are looked up together: enough to hide the latency of memory.
-const STAGE: usize = 32;
+/// How many keys ahead of its use memory is asked for.
+const AHEAD: usize = 16;
 
 /// Why a series cannot be taken up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -114,28 +114,42 @@ impl Registry {
 
     /// Looks up all keys at once; `out` is cleared and gets one entry per key.
     ///
-    /// In stages, so that the memory of many keys is loaded at once: the slots of the table, then
-    /// the full keys of the series found there, then the comparison.
+    /// Asks for memory well before it is used, first the slots of the table, then the full keys of
+    /// the series found there.
     pub fn lookup_many(&self, keys: &[SeriesKey], out: &mut Vec<Option<SeriesRef>>) {
         out.clear();
         out.reserve(keys.len());
-        for keys in keys.chunks(STAGE) {
-            for key in keys {
-                self.table.prefetch(*key);
+        for key in keys.iter().take(2 * AHEAD) {
+            self.table.prefetch(*key);
+        }
+        let mut candidates = [None; AHEAD];
+        for (candidate, key) in candidates.iter_mut().zip(keys) {
+            *candidate = self.candidate(*key);
+        }
+        for (index, key) in keys.iter().enumerate() {
+            if let Some(later) = keys.get(index + 2 * AHEAD) {
+                self.table.prefetch(*later);
             }
-            let mut candidates = [None; STAGE];
-            for (key, candidate) in keys.iter().zip(&mut candidates) {
-                *candidate = self.table.candidate(*key);
-                if let Some(key) = candidate.and_then(|series| self.keys.get(series)) {
-                    prefetch(key);
-                }
+            let candidate = candidates[index % AHEAD];
+            if let Some(soon) = keys.get(index + AHEAD) {
+                candidates[index % AHEAD] = self.candidate(*soon);
             }
-            out.extend(keys.iter().zip(candidates).map(|(key, candidate)| match candidate {
+            out.push(match candidate {
                 Some(series) if self.has_key(series, *key) => Some(SeriesRef(series)),
                 Some(_) => self.find(*key),
                 None => None,
-            }));
+            });
         }
+    }
+
+    /// A series that probably has this key; its full key is on its way.
+    #[inline]
+    fn candidate(&self, key: SeriesKey) -> Option<u32> {
+        let candidate = self.table.candidate(key)?;
+        if let Some(key) = self.keys.get(candidate) {
+            prefetch(key);
+        }
+        Some(candidate)
     }
 
     /// Takes up a series at first sight under a number of the registry's choice. The label bytes
@@ -342,13 +356,10 @@ impl Registry {
     }
 }
 
-/// Whether bytes have the form of label bytes, so that they can be split and read back.
+/// Whether bytes are a sequence of labels as far as their lengths tell.
 fn are_labels(label_bytes: &[u8]) -> bool {
     let (mut count, mut bytes) = (0, 0);
     for label in label_slices(label_bytes) {
-        if split_label(label).is_none() {
-            return false;
-        }
         count += 1;
         bytes += label.len();
     }

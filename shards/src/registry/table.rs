@@ -10,6 +10,8 @@ use crate::model::SeriesKey;
 /// Number that marks an empty slot; no series has it.
 const EMPTY: u32 = u32::MAX;
 const CAPACITY_MIN: usize = 64;
+/// The table grows when more than this share of its slots, in eighths, is taken.
+const LOAD_EIGHTHS_MAX: usize = 5;
 
 #[derive(Debug, Clone, Copy)]
 struct Slot {
@@ -84,7 +86,7 @@ impl KeyTable {
     /// Adds a series whose key is not in the table.
     pub(super) fn insert(&mut self, key: SeriesKey, series: u32) {
         assert!(series != EMPTY, "the last number means none");
-        if (self.len + 1) * 4 > self.slots.len() * 3 {
+        if (self.len + 1) * 8 > self.slots.len() * LOAD_EIGHTHS_MAX {
             self.grow();
         }
         self.len += 1;
