@@ -5,7 +5,7 @@
 
 pub mod limits;
 pub mod clock;
-pub mod paged;
+pub mod arena;
 pub mod codec;
 pub mod model;
 pub mod error;

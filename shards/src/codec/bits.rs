@@ -1,146 +1,76 @@
-//! Writing and reading single bits, most significant first.
+//! Bit streams in 64-bit words, least significant bit first.
+//!
+//! A stream is a sequence of full words and one pending word. Writing touches the pending word
+//! only and hands out each word once, when it is full, so the place where the words are kept is
+//! visited once per 64 bits. Reading past the end gives zeros: a decoder reads without checks and
+//! compares its position with the length once, at its end.
 
-use super::Truncated;
+/// Bits of a word.
+pub const WORD_BITS: u32 = u64::BITS;
 
-/// Appends bits to a byte vector; the last byte is filled up with zeros.
+/// Adds the low `len` bits of `value` to the stream whose pending word has `used` bits so far.
+/// Returns the word that became full, if one did.
 ///
-/// The writer's whole state is `bytes` and the number of bits used in the last byte, so that an
-/// open chunk can be put down and taken up again.
-#[derive(Debug)]
-pub struct BitWriter<'a> {
-    bytes: &'a mut Vec<u8>,
-    /// Bits used in the last byte: 1 to 8, or 8 where there is no byte.
-    used: u8,
+/// Expects `used < 64`, `1 <= len <= 64` and no bits of `value` above `len`.
+#[inline]
+pub fn push_bits(pending: &mut u64, used: u32, value: u64, len: u32) -> Option<u64> {
+    debug_assert!(used < WORD_BITS, "pending word holds {used} bits");
+    debug_assert!((1..=WORD_BITS).contains(&len), "pushing {len} bits");
+    debug_assert!(len == WORD_BITS || value >> len == 0, "{value:#x} has more than {len} bits");
+    *pending |= value << used;
+    if used + len < WORD_BITS {
+        return None;
+    }
+    let full = *pending;
+    *pending = if used == 0 { 0 } else { value >> (WORD_BITS - used) };
+    Some(full)
 }
 
-impl<'a> BitWriter<'a> {
-    #[inline]
-    pub const fn resume(bytes: &'a mut Vec<u8>, used: u8) -> Self {
-        Self { bytes, used }
+/// The 64 bits from bit `position` on; zeros beyond the end.
+#[inline]
+#[must_use]
+pub fn peek_bits(words: &[u64], position: usize) -> u64 {
+    let index = position / WORD_BITS as usize;
+    let shift = (position % WORD_BITS as usize) as u32;
+    if let Some(&[low, high]) = words.get(index..index + 2) {
+        // Shifted in two steps, since a shift by 64 is not defined.
+        return (low >> shift) | ((high << 1) << (WORD_BITS - 1 - shift));
     }
+    words.get(index).map_or(0, |low| low >> shift)
+}
 
-    #[inline]
-    #[must_use]
-    pub const fn used(&self) -> u8 {
-        self.used
-    }
+/// The low `len` bits; `len` is at most 64.
+#[inline]
+#[must_use]
+pub const fn low_bits(value: u64, len: u32) -> u64 {
+    if len == 0 { 0 } else { value & (u64::MAX >> (WORD_BITS - len)) }
+}
 
-    /// Appends the lowest `count` bits of `bits`, at most 64.
-    #[inline]
-    pub fn write(&mut self, bits: u64, count: u8) {
-        debug_assert!(count <= 64, "{count} bits");
-        if count > 48 {
-            self.write_few(bits >> 48, count - 48);
-            self.write_few(bits, 48);
-        } else if count > 0 {
-            self.write_few(bits, count);
-        }
-    }
+/// Reads the low `len` bits as a two's complement number; `1 <= len <= 64`.
+#[inline]
+#[must_use]
+pub const fn sign_extend(value: u64, len: u32) -> i64 {
+    let shift = WORD_BITS - len;
+    ((value << shift) as i64) >> shift
+}
 
-    /// At most 48 bits, so that they fit a word behind the started byte.
-    #[inline]
-    fn write_few(&mut self, bits: u64, count: u8) {
-        let bits = bits & ((1 << count) - 1);
-        let free = 8 - self.used;
-        let room = 64 - u32::from(count);
-        // The new bits at the top of a word, moved behind the bits in use of the last byte.
-        let word = (bits << room) >> (8 - u32::from(free));
-        let word = if free == 0 { bits << room } else { word };
-        let bytes = word.to_be_bytes();
-        if free > 0
-            && let Some(last) = self.bytes.last_mut()
-        {
-            *last |= bytes[0];
-            if count <= free {
-                self.used += count;
-                return;
-            }
-            let rest = count - free;
-            let len = usize::from(rest.div_ceil(8));
-            self.bytes.extend_from_slice(&bytes[1..=len]);
-            self.used = rest - (rest.div_ceil(8) - 1) * 8;
-        } else {
-            let len = usize::from(count.div_ceil(8));
-            self.bytes.extend_from_slice(&bytes[..len]);
-            self.used = count - (count.div_ceil(8) - 1) * 8;
-        }
+/// Appends the bytes of the first `len_bits` bits of the stream.
+pub fn words_to_bytes(words: &[u64], len_bits: usize, out: &mut Vec<u8>) {
+    let mut left = len_bits.div_ceil(8);
+    for word in words {
+        let taken = left.min(8);
+        out.extend(word.to_le_bytes().iter().take(taken));
+        left -= taken;
     }
 }
 
-/// Reads bits from bytes.
-#[derive(Debug, Clone)]
-pub struct BitReader<'a> {
-    bytes: &'a [u8],
-    /// Next byte to load.
-    next: usize,
-    /// Loaded bits, at the top.
-    word: u64,
-    loaded: u8,
-}
-
-impl<'a> BitReader<'a> {
-    #[inline]
-    #[must_use]
-    pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, next: 0, word: 0, loaded: 0 }
-    }
-
-    #[inline]
-    fn refill(&mut self) {
-        if let Some(eight) = self.bytes.get(self.next..self.next + 8)
-            && let Ok(eight) = <[u8; 8]>::try_from(eight)
-        {
-            self.word |= u64::from_be_bytes(eight) >> self.loaded;
-            let taken = (64 - self.loaded) / 8;
-            self.next += usize::from(taken);
-            self.loaded += taken * 8;
-            // Bits beyond `loaded` are repeated by the next refill.
-            if self.loaded < 64 {
-                self.word &= !(u64::MAX >> self.loaded);
-            }
-            return;
-        }
-        while self.loaded <= 56
-            && let Some(byte) = self.bytes.get(self.next)
-        {
-            self.word |= u64::from(*byte) << (56 - self.loaded);
-            self.loaded += 8;
-            self.next += 1;
-        }
-    }
-
-    /// The next `count` bits, at most 64.
-    #[inline]
-    pub fn read(&mut self, count: u8) -> Result<u64, Truncated> {
-        debug_assert!(count <= 64, "{count} bits");
-        if count > 32 {
-            let high = self.read_few(count - 32)?;
-            return Ok((high << 32) | self.read_few(32)?);
-        }
-        self.read_few(count)
-    }
-
-    #[inline]
-    fn read_few(&mut self, count: u8) -> Result<u64, Truncated> {
-        if count == 0 {
-            return Ok(0);
-        }
-        if self.loaded < count {
-            self.refill();
-            if self.loaded < count {
-                return Err(Truncated { offset: self.next });
-            }
-        }
-        let bits = self.word >> (64 - count);
-        self.word <<= count;
-        self.loaded -= count;
-        Ok(bits)
-    }
-
-    /// One bit.
-    #[inline]
-    pub fn bit(&mut self) -> Result<bool, Truncated> {
-        Ok(self.read_few(1)? == 1)
+/// Replaces `out` by the words of `bytes`, the last one filled up with zeros.
+pub fn bytes_to_words(bytes: &[u8], out: &mut Vec<u64>) {
+    out.clear();
+    let (whole, rest) = bytes.as_chunks::<8>();
+    out.extend(whole.iter().map(|word| u64::from_le_bytes(*word)));
+    if !rest.is_empty() {
+        out.push(rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
     }
 }
 
@@ -151,23 +81,35 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bits_round_trip(fields in proptest::collection::vec((any::<u64>(), 0u8..=64), 0..200)) {
+        fn pushed_bits_are_read_back(fields in proptest::collection::vec((any::<u64>(), 1..=64u32), 0..200)) {
+            let mut words = Vec::new();
+            let (mut pending, mut len_bits) = (0u64, 0usize);
+            for (value, len) in &fields {
+                let used = (len_bits % 64) as u32;
+                words.extend(push_bits(&mut pending, used, low_bits(*value, *len), *len));
+                len_bits += *len as usize;
+            }
+            words.push(pending);
             let mut bytes = Vec::new();
-            let mut used = 8;
-            for (bits, count) in &fields {
-                // Put down and taken up between any two fields.
-                let mut writer = BitWriter::resume(&mut bytes, used);
-                writer.write(*bits, *count);
-                used = writer.used();
+            words_to_bytes(&words, len_bits, &mut bytes);
+            prop_assert_eq!(bytes.len(), len_bits.div_ceil(8));
+            let mut read = Vec::new();
+            bytes_to_words(&bytes, &mut read);
+            let mut position = 0;
+            for (value, len) in fields {
+                let bits = peek_bits(&read, position);
+                prop_assert_eq!(low_bits(bits, len), low_bits(value, len));
+                prop_assert_eq!(sign_extend(bits, len) as u64 & (u64::MAX >> (64 - len)), low_bits(value, len));
+                position += len as usize;
             }
-            let total: usize = fields.iter().map(|(_, count)| usize::from(*count)).sum();
-            prop_assert_eq!(bytes.len(), total.div_ceil(8));
-            let mut reader = BitReader::new(&bytes);
-            for (bits, count) in &fields {
-                let mask = if *count == 64 { u64::MAX } else { (1 << count) - 1 };
-                prop_assert_eq!(reader.read(*count).unwrap(), bits & mask);
-            }
-            prop_assert!(reader.read(8).is_err());
+            prop_assert_eq!(position, len_bits);
         }
+    }
+
+    #[test]
+    fn beyond_the_end_are_zeros() {
+        assert_eq!(peek_bits(&[u64::MAX], 60), 0xf);
+        assert_eq!(peek_bits(&[u64::MAX], 64), 0);
+        assert_eq!(peek_bits(&[], usize::MAX - 64), 0);
     }
 }

@@ -1,5 +1,5 @@
-//! Byte-level building blocks of every format: bounds-checked reading, variable-length integers and
-//! checksums. Knows no format itself.
+//! Byte-level building blocks of every format: bounds-checked reading, variable-length integers,
+//! bit streams and checksums. Knows no format itself.
 
 pub mod bits;
 pub mod crc;

@@ -1,67 +1,140 @@
-//! The series that have one label pair: a list while they are few, a bitmap when they are many.
+//! Posting lists: the numbers of the series that share something, sorted.
+//!
+//! Most pairs of a label with many values have one series, those of few values have most series.
+//! So a list is a single number, a sorted array or a roaring bitmap, whichever is smaller.
 
-use roaring::RoaringBitmap;
+use roaring::{MultiOps, RoaringBitmap};
 
-/// Longest list; above it a bitmap is smaller and faster.
-const LIST_LEN_MAX: usize = 16;
+/// Numbers up to which an array is kept: spread over the shard's numbers, a bitmap pays some 60
+/// bytes for each 65,536 of them that it touches.
+const LIST_MAX: usize = 128;
 
-/// A set of series numbers.
-#[derive(Debug, Clone)]
+/// A growing posting list.
+#[derive(Debug, Clone, Default)]
 pub enum Postings {
+    #[default]
+    Empty,
     One(u32),
-    /// Sorted.
     List(Vec<u32>),
     Bitmap(Box<RoaringBitmap>),
 }
 
 impl Postings {
-    #[must_use]
-    pub const fn one(series: u32) -> Self {
-        Self::One(series)
-    }
-
-    /// Adds a series; cheapest when numbers rise.
-    pub fn insert(&mut self, series: u32) {
+    /// Adds a series; whether it is new.
+    pub fn insert(&mut self, series: u32) -> bool {
         match self {
-            Self::One(only) if *only == series => {}
-            Self::One(only) => {
-                let mut list = vec![*only, series];
-                list.sort_unstable();
-                *self = Self::List(list);
+            Self::Empty => *self = Self::One(series),
+            Self::One(one) => {
+                let one = *one;
+                if one == series {
+                    return false;
+                }
+                *self = Self::List(vec![one.min(series), one.max(series)]);
             }
             Self::List(list) => {
-                if let Err(at) = list.binary_search(&series) {
-                    list.insert(at, series);
-                }
-                if list.len() > LIST_LEN_MAX {
-                    *self = Self::Bitmap(Box::new(list.iter().copied().collect()));
+                // Numbers mostly ascend.
+                let at = match list.last() {
+                    Some(last) if *last < series => list.len(),
+                    _ => match list.binary_search(&series) {
+                        Ok(_) => return false,
+                        Err(at) => at,
+                    },
+                };
+                list.insert(at, series);
+                if list.len() > LIST_MAX {
+                    *self = Self::Bitmap(Box::new(bitmap_of_sorted(list.iter().copied())));
                 }
             }
-            Self::Bitmap(bitmap) => {
-                bitmap.insert(series);
-            }
+            Self::Bitmap(bitmap) => return bitmap.insert(series),
         }
+        true
     }
 
-    /// Takes a series out; says whether none is left.
-    #[must_use]
+    /// Takes a series out; whether it was there.
     pub fn remove(&mut self, series: u32) -> bool {
         match self {
-            Self::One(only) => *only == series,
+            Self::Empty => false,
+            Self::One(one) => {
+                let found = *one == series;
+                if found {
+                    *self = Self::Empty;
+                }
+                found
+            }
             Self::List(list) => {
-                list.retain(|candidate| *candidate != series);
-                list.is_empty()
+                let Ok(at) = list.binary_search(&series) else { return false };
+                list.remove(at);
+                if let &[one] = list.as_slice() {
+                    *self = Self::One(one);
+                }
+                true
             }
             Self::Bitmap(bitmap) => {
-                bitmap.remove(series);
-                bitmap.is_empty()
+                let found = bitmap.remove(series);
+                // Well below the threshold, so that a list at the border does not go to and fro.
+                if found && bitmap.len() <= LIST_MAX as u64 / 2 {
+                    *self = Self::List(bitmap.iter().collect());
+                }
+                found
             }
         }
     }
 
+    #[must_use]
+    pub fn view(&self) -> PostingsView<'_> {
+        match self {
+            Self::Empty => PostingsView::Empty,
+            Self::One(one) => PostingsView::One(*one),
+            Self::List(list) => PostingsView::List(list),
+            Self::Bitmap(bitmap) => PostingsView::Bitmap(bitmap),
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+
+    /// Bytes behind the list, itself not counted.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Empty | Self::One(_) => 0,
+            Self::List(list) => list.capacity() * size_of::<u32>(),
+            Self::Bitmap(bitmap) => size_of::<RoaringBitmap>() + bitmap_bytes(bitmap),
+        }
+    }
+}
+
+/// Bytes behind a bitmap: its containers and what they hold.
+#[must_use]
+pub fn bitmap_bytes(bitmap: &RoaringBitmap) -> usize {
+    /// What a container takes beside its numbers.
+    const CONTAINER_BYTES: usize = 40;
+    const BITSET_BYTES: usize = 8192;
+    let statistics = bitmap.statistics();
+    // The library counts an array as if its numbers had 32 bits, and a bitset by its bits.
+    statistics.n_containers as usize * CONTAINER_BYTES
+        + statistics.n_bytes_array_containers as usize / 2
+        + statistics.n_bitset_containers as usize * BITSET_BYTES
+        + statistics.n_bytes_run_containers as usize
+}
+
+/// A posting list as it lies somewhere.
+#[derive(Debug, Clone, Copy)]
+pub enum PostingsView<'a> {
+    Empty,
+    One(u32),
+    /// Sorted, unique.
+    List(&'a [u32]),
+    Bitmap(&'a RoaringBitmap),
+}
+
+impl PostingsView<'_> {
     #[must_use]
     pub fn len(&self) -> u64 {
         match self {
+            Self::Empty => 0,
             Self::One(_) => 1,
             Self::List(list) => list.len() as u64,
             Self::Bitmap(bitmap) => bitmap.len(),
@@ -73,110 +146,91 @@ impl Postings {
         self.len() == 0
     }
 
-    /// Adds all of these series to a set.
-    pub fn add_to(&self, set: &mut RoaringBitmap) {
+    #[must_use]
+    pub fn to_bitmap(&self) -> RoaringBitmap {
         match self {
-            Self::One(only) => {
-                set.insert(*only);
-            }
-            Self::List(list) => set.extend(list.iter().copied()),
-            Self::Bitmap(bitmap) => *set |= &**bitmap,
+            Self::Empty => RoaringBitmap::new(),
+            Self::One(one) => bitmap_of_sorted([*one]),
+            Self::List(list) => bitmap_of_sorted(list.iter().copied()),
+            Self::Bitmap(bitmap) => (*bitmap).clone(),
         }
     }
 
-    /// Leaves of a set only these series.
-    pub fn intersect(&self, set: &mut RoaringBitmap) {
+    /// Whether any series is in both.
+    #[must_use]
+    pub fn intersects(&self, other: &RoaringBitmap) -> bool {
         match self {
-            Self::One(only) => {
-                let kept = set.contains(*only);
-                set.clear();
-                if kept {
-                    set.insert(*only);
-                }
-            }
-            Self::List(list) => *set = list.iter().copied().filter(|series| set.contains(*series)).collect(),
-            Self::Bitmap(bitmap) => *set &= &**bitmap,
+            Self::Empty => false,
+            Self::One(one) => other.contains(*one),
+            Self::List(list) => list.iter().any(|series| other.contains(*series)),
+            Self::Bitmap(bitmap) => !bitmap.is_disjoint(other),
         }
     }
 
-    /// Takes these series out of a set.
-    pub fn subtract_from(&self, set: &mut RoaringBitmap) {
+    /// Leaves in `set` what is here too.
+    pub fn intersect_with(&self, set: &mut RoaringBitmap) {
         match self {
-            Self::One(only) => {
-                set.remove(*only);
+            Self::Empty => set.clear(),
+            Self::One(one) => {
+                let kept = set.contains(*one).then_some(*one);
+                *set = bitmap_of_sorted(kept);
             }
             Self::List(list) => {
-                for series in list {
+                *set = bitmap_of_sorted(list.iter().copied().filter(|series| set.contains(*series)));
+            }
+            Self::Bitmap(bitmap) => *set &= *bitmap,
+        }
+    }
+
+    /// Takes out of `set` what is here.
+    pub fn subtract_from(&self, set: &mut RoaringBitmap) {
+        match self {
+            Self::Empty => {}
+            Self::One(one) => {
+                set.remove(*one);
+            }
+            Self::List(list) => {
+                for series in *list {
                     set.remove(*series);
                 }
             }
-            Self::Bitmap(bitmap) => *set -= &**bitmap,
-        }
-    }
-
-    /// Whether any of these series is in a set.
-    #[must_use]
-    pub fn meets(&self, set: &RoaringBitmap) -> bool {
-        match self {
-            Self::One(only) => set.contains(*only),
-            Self::List(list) => list.iter().any(|series| set.contains(*series)),
-            Self::Bitmap(bitmap) => !bitmap.is_disjoint(set),
-        }
-    }
-
-    /// Heap bytes.
-    #[must_use]
-    pub fn memory_bytes(&self) -> usize {
-        match self {
-            Self::One(_) => 0,
-            Self::List(list) => list.capacity() * size_of::<u32>(),
-            Self::Bitmap(bitmap) => {
-                let statistics = bitmap.statistics();
-                size_of::<RoaringBitmap>()
-                    + statistics.n_containers as usize * 32
-                    + statistics.n_bytes_array_containers as usize
-                    + statistics.n_bytes_bitset_containers as usize
-                    + statistics.n_bytes_run_containers as usize
-            }
+            Self::Bitmap(bitmap) => *set -= *bitmap,
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::BTreeSet;
-
-    proptest! {
-        #[test]
-        fn behaves_as_a_set(first in 0u32..60, steps in proptest::collection::vec((any::<bool>(), 0u32..60), 0..80), other in proptest::collection::btree_set(0u32..60, 0..40)) {
-            let mut postings = Postings::one(first);
-            let mut model = BTreeSet::from([first]);
-            for (insert, series) in steps {
-                if insert {
-                    postings.insert(series);
-                    model.insert(series);
-                } else {
-                    model.remove(&series);
-                    if postings.remove(series) {
-                        prop_assert!(model.is_empty());
-                        return Ok(());
-                    }
-                }
-            }
-            prop_assert_eq!(postings.len(), model.len() as u64);
-            let other_set: RoaringBitmap = other.iter().copied().collect();
-            let mut set = other_set.clone();
-            postings.add_to(&mut set);
-            prop_assert_eq!(set.iter().collect::<BTreeSet<_>>(), &model | &other);
-            let mut set = other_set.clone();
-            postings.intersect(&mut set);
-            prop_assert_eq!(set.iter().collect::<BTreeSet<_>>(), &model & &other);
-            let mut set = other_set.clone();
-            postings.subtract_from(&mut set);
-            prop_assert_eq!(set.iter().collect::<BTreeSet<_>>(), &other - &model);
-            prop_assert_eq!(postings.meets(&other_set), !model.is_disjoint(&other));
+/// Union of any number of lists.
+#[must_use]
+pub fn union(views: &[PostingsView<'_>]) -> RoaringBitmap {
+    if let &[view] = views {
+        return view.to_bitmap();
+    }
+    let mut small = Vec::new();
+    let mut bitmaps = Vec::new();
+    for view in views {
+        match view {
+            PostingsView::Empty => {}
+            PostingsView::One(one) => small.push(*one),
+            PostingsView::List(list) => small.extend_from_slice(list),
+            PostingsView::Bitmap(bitmap) => bitmaps.push(*bitmap),
         }
     }
+    small.sort_unstable();
+    small.dedup();
+    let small = bitmap_of_sorted(small);
+    bitmaps.push(&small);
+    bitmaps.union()
+}
+
+/// Bitmap of numbers that ascend.
+#[must_use]
+pub fn bitmap_of_sorted(sorted: impl IntoIterator<Item = u32>) -> RoaringBitmap {
+    let mut bitmap = RoaringBitmap::new();
+    for series in sorted {
+        // Appending is cheap; what is out of order would be refused, so it is inserted.
+        if bitmap.try_push(series).is_err() {
+            bitmap.insert(series);
+        }
+    }
+    bitmap
 }

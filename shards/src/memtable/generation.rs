@@ -1,131 +1,336 @@
-//! One generation: the samples of all series between two freezes. It is dropped as a whole.
+//! One generation: the samples of one stretch of the WAL.
+//!
+//! A sample newer than all others of its series goes into the series' open chunk. Every other one
+//! is looked up first, so that a repetition is told from a rewrite, and goes into the series'
+//! [`OooSamples`], which hide equal timestamps of the chunks.
 
-use super::Appended;
-use super::series::ActiveSeries;
-use crate::codec::prefetch::prefetch;
-use crate::model::{SeriesRef, TimeRange};
-use crate::paged::PagedVec;
+use std::cell::RefCell;
 
-/// A series that has no samples in this generation.
-const NONE: u32 = u32::MAX;
-/// How far ahead of its use memory is asked for.
-const AHEAD: usize = 8;
+use crate::arena::Pages;
+use crate::chunk::XorAppender;
+use crate::codec::prefetch::{prefetch, prefetch_at};
+use crate::model::SeriesRef;
 
-/// See the module's text.
+use super::ooo::OooSamples;
+use super::sealed::SealedChunks;
+use super::segments::{self, Segments};
+use super::series::{BEHIND_FROZEN, Head, NO_OOO};
+
+/// What became of one sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// Newer than all others of its series.
+    Stored,
+    /// Same timestamp and bits as a stored one: nothing to do.
+    Duplicate,
+    /// Same timestamp as a stored one, other bits: the new value is read from now on.
+    Replaced,
+    /// Older than the newest of its series, and stored.
+    OutOfOrder,
+}
+
+/// No head.
+const NO_HEAD: u32 = 0;
+
+/// Samples of many series, frozen and let go as a whole.
 #[derive(Debug)]
 pub struct Generation {
-    /// By series number: index into `active`, or [`NONE`].
-    index: PagedVec<u32, 16384>,
-    active: PagedVec<ActiveSeries>,
-    samples: u64,
-    sample_bytes: usize,
-    first_ms: i64,
-    last_ms: i64,
+    /// By series number: index of the head plus one.
+    heads_of: Vec<u32>,
+    pub(super) heads: Pages<Head, 1024>,
+    pub(super) segments: Segments,
+    pub(super) sealed: SealedChunks,
+    pub(super) ooo: Pages<OooSamples, 256>,
+    ooo_bytes: usize,
+    sample_count: u64,
+    min_ms: i64,
+    max_ms: i64,
+    /// Memory in which readers gather open chunks.
+    pub(super) scratch: RefCell<Vec<u64>>,
 }
 
 impl Default for Generation {
     fn default() -> Self {
-        Self {
-            index: PagedVec::default(),
-            active: PagedVec::default(),
-            samples: 0,
-            sample_bytes: 0,
-            first_ms: i64::MAX,
-            last_ms: i64::MIN,
-        }
+        Self::new()
     }
 }
 
 impl Generation {
-    #[inline]
-    fn find(&self, series: SeriesRef) -> Option<&ActiveSeries> {
-        self.active.get(*self.index.get(series.index())? as usize)
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            heads_of: Vec::new(),
+            heads: Pages::new(),
+            segments: Segments::new(),
+            sealed: SealedChunks::new(),
+            ooo: Pages::new(),
+            ooo_bytes: 0,
+            sample_count: 0,
+            min_ms: i64::MAX,
+            max_ms: i64::MIN,
+            scratch: RefCell::new(Vec::new()),
+        }
     }
 
     #[inline]
-    pub(super) fn append(&mut self, series: SeriesRef, timestamp_ms: i64, value: f64) -> Appended {
-        if self.index.len() <= series.index() {
-            self.index.grow(series.index() + 1, || NONE);
+    fn head_index(&self, series: SeriesRef) -> Option<u32> {
+        match self.heads_of.get(series.index()) {
+            None | Some(&NO_HEAD) => None,
+            Some(index) => Some(*index - 1),
         }
-        let mut at = self.index.get(series.index()).copied().unwrap_or(NONE);
-        if at == NONE {
-            at = self.active.push(ActiveSeries::default()) as u32;
-            if let Some(slot) = self.index.get_mut(series.index()) {
-                *slot = at;
+    }
+
+    #[inline]
+    pub(super) fn head(&self, series: SeriesRef) -> Option<&Head> {
+        self.heads.get(self.head_index(series)?)
+    }
+
+    /// First stage of an append: where is the head?
+    #[inline]
+    pub(super) fn prefetch_index(&self, series: SeriesRef) {
+        prefetch_at(&self.heads_of, series.index());
+    }
+
+    /// Second stage: the head itself. Whether there is one.
+    #[inline]
+    pub(super) fn prefetch_head(&self, series: SeriesRef) -> bool {
+        match self.head(series) {
+            Some(head) => {
+                prefetch(head);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Third stage: the place of the next word of the open chunk.
+    #[inline]
+    pub(super) fn prefetch_words(&self, series: SeriesRef) {
+        if let Some(head) = self.head(series) {
+            self.segments.prefetch(head.segment);
+        }
+    }
+
+    /// Appends one sample. `frozen` holds older writes: what it has at the same time is repeated
+    /// or replaced by this one.
+    #[inline]
+    pub(super) fn append(
+        &mut self,
+        series: SeriesRef,
+        timestamp_ms: i64,
+        bits: u64,
+        frozen: Option<&Self>,
+    ) -> Appended {
+        let Some(index) = self.head_index(series) else {
+            return self.append_first(series, timestamp_ms, bits, frozen);
+        };
+        let Some(head) = self.heads.get_mut(index) else { return Appended::Duplicate };
+        if timestamp_ms > head.max_ms() && head.chunk.flags == 0 && !head.chunk.is_full() {
+            let segment = &mut head.segment;
+            let segments = &mut self.segments;
+            head.chunk.append(timestamp_ms, bits, |at, word| segments.put(segment, at, word));
+            self.sample_count += 1;
+            self.max_ms = self.max_ms.max(timestamp_ms);
+            return Appended::Stored;
+        }
+        self.append_slowly(series, index, timestamp_ms, bits, frozen)
+    }
+
+    /// The first sample of a series in this generation.
+    #[cold]
+    fn append_first(
+        &mut self,
+        series: SeriesRef,
+        timestamp_ms: i64,
+        bits: u64,
+        frozen: Option<&Self>,
+    ) -> Appended {
+        let mut appended = Appended::Stored;
+        let mut behind = false;
+        if let Some(frozen) = frozen
+            && let Some(head) = frozen.head(series)
+            && timestamp_ms <= head.max_ms()
+        {
+            behind = true;
+            appended = match frozen.value_at(series, timestamp_ms) {
+                Some(stored) if stored == bits => return Appended::Duplicate,
+                Some(_) => Appended::Replaced,
+                None => Appended::OutOfOrder,
+            };
+        }
+        let mut segment = segments::NONE;
+        let mut chunk =
+            XorAppender::start(timestamp_ms, bits, |at, word| self.segments.put(&mut segment, at, word));
+        if behind {
+            chunk.flags |= BEHIND_FROZEN;
+        }
+        let index = self.heads.push(Head::new(chunk, segment));
+        if self.heads_of.len() <= series.index() {
+            self.heads_of.resize(series.index() + 1, NO_HEAD);
+        }
+        if let Some(place) = self.heads_of.get_mut(series.index()) {
+            *place = index + 1;
+        }
+        self.count(timestamp_ms);
+        appended
+    }
+
+    const fn count(&mut self, timestamp_ms: i64) {
+        self.sample_count += 1;
+        if timestamp_ms < self.min_ms {
+            self.min_ms = timestamp_ms;
+        }
+        if timestamp_ms > self.max_ms {
+            self.max_ms = timestamp_ms;
+        }
+    }
+
+    /// Whatever is not the next sample of a chunk that has room.
+    #[inline(never)]
+    fn append_slowly(
+        &mut self,
+        series: SeriesRef,
+        index: u32,
+        timestamp_ms: i64,
+        bits: u64,
+        frozen: Option<&Self>,
+    ) -> Appended {
+        let Some(head) = self.heads.get(index) else { return Appended::Duplicate };
+        let newest_here = timestamp_ms > head.max_ms();
+        let mut appended = if newest_here { Appended::Stored } else { Appended::OutOfOrder };
+        let mut here = false;
+        if !newest_here {
+            match self.value_here(index, timestamp_ms) {
+                Some(stored) if stored == bits => return Appended::Duplicate,
+                Some(_) => {
+                    appended = Appended::Replaced;
+                    here = true;
+                }
+                None => {}
             }
         }
-        self.first_ms = self.first_ms.min(timestamp_ms);
-        self.last_ms = self.last_ms.max(timestamp_ms);
-        let Some(active) = self.active.get_mut(at as usize) else { return Appended::Stored };
-        let appended = active.append(timestamp_ms, value, &mut self.sample_bytes);
-        if matches!(appended, Appended::Stored | Appended::OutOfOrder) {
-            self.samples += 1;
+        let mut behind = false;
+        if !here
+            && let Some(frozen) = frozen
+            && let Some(head) = frozen.head(series)
+            && timestamp_ms <= head.max_ms()
+        {
+            behind = true;
+            appended = match frozen.value_at(series, timestamp_ms) {
+                Some(stored) if stored == bits => return Appended::Duplicate,
+                Some(_) => Appended::Replaced,
+                None => Appended::OutOfOrder,
+            };
+        }
+        if newest_here {
+            self.append_in_order(index, timestamp_ms, bits, behind);
+        } else {
+            self.insert_ooo(index, timestamp_ms, bits);
+        }
+        if !here {
+            self.count(timestamp_ms);
         }
         appended
     }
 
-    pub(super) fn append_many(
-        &mut self,
-        series: &[SeriesRef],
-        timestamps_ms: &[i64],
-        values: &[f64],
-        appended: &mut Vec<Appended>,
-    ) {
-        assert_eq!(series.len(), timestamps_ms.len(), "columns of equal length");
-        assert_eq!(series.len(), values.len(), "columns of equal length");
-        appended.clear();
-        appended.reserve(series.len());
-        for (index, ((one, timestamp_ms), value)) in series.iter().zip(timestamps_ms).zip(values).enumerate()
-        {
-            if let Some(slot) = series.get(index + 2 * AHEAD).and_then(|later| self.index.get(later.index()))
-            {
-                prefetch(slot);
-            }
-            if let Some(active) = series.get(index + AHEAD).and_then(|soon| self.find(*soon)) {
-                prefetch(active);
-            }
-            appended.push(self.append(*one, *timestamp_ms, *value));
+    /// Appends to the open chunk, after sealing it if it is full.
+    fn append_in_order(&mut self, index: u32, timestamp_ms: i64, bits: u64, behind: bool) {
+        let Some(head) = self.heads.get_mut(index) else { return };
+        let segments = &mut self.segments;
+        if head.chunk.is_full() {
+            let mut words = self.scratch.take();
+            segments.gather(&head.chunk, head.segment, &mut words);
+            head.sealed = self.sealed.push(&head.chunk, &words, head.sealed);
+            *self.scratch.get_mut() = words;
+            segments.release(head.segment);
+            head.segment = segments::NONE;
+            let segment = &mut head.segment;
+            head.chunk = XorAppender::start(timestamp_ms, bits, |at, word| segments.put(segment, at, word));
+        } else {
+            let segment = &mut head.segment;
+            head.chunk.append(timestamp_ms, bits, |at, word| segments.put(segment, at, word));
+        }
+        head.chunk.flags = if behind { BEHIND_FROZEN } else { 0 };
+    }
+
+    fn insert_ooo(&mut self, index: u32, timestamp_ms: i64, bits: u64) {
+        let Some(head) = self.heads.get_mut(index) else { return };
+        head.min_ms = head.min_ms.min(timestamp_ms);
+        if head.ooo == NO_OOO {
+            head.ooo = self.ooo.push(OooSamples::new());
+        }
+        if let Some(ooo) = self.ooo.get_mut(head.ooo) {
+            let before = ooo.memory_bytes();
+            ooo.insert(timestamp_ms, bits);
+            self.ooo_bytes = self.ooo_bytes + ooo.memory_bytes() - before;
         }
     }
 
-    /// Appends the samples of a series in a range to the columns: sorted by time, times unique.
-    pub fn read(
-        &self,
-        series: SeriesRef,
-        range: TimeRange,
-        timestamps_ms: &mut Vec<i64>,
-        values: &mut Vec<f64>,
-    ) {
-        if let Some(active) = self.find(series) {
-            active.read(range, timestamps_ms, values);
+    /// Value bits at a timestamp that is not above the newest, for a writer.
+    fn value_here(&mut self, index: u32, timestamp_ms: i64) -> Option<u64> {
+        let head = self.heads.get(index)?;
+        if timestamp_ms < head.min_ms {
+            return None;
         }
+        if let Some(ooo) = self.ooo.get_mut(head.ooo) {
+            let before = ooo.memory_bytes();
+            let found = ooo.get(timestamp_ms);
+            self.ooo_bytes = self.ooo_bytes + ooo.memory_bytes() - before;
+            if found.is_some() {
+                return found;
+            }
+        }
+        self.value_in_chunks(head, timestamp_ms)
     }
 
-    /// The series that have samples here, in order of their numbers.
-    pub fn series(&self) -> impl Iterator<Item = SeriesRef> {
-        let numbered = (0..).map(SeriesRef).zip(self.index.iter());
-        numbered.filter(|(_, at)| **at != NONE).map(|(series, _)| series)
-    }
-
-    /// First and last time of a series, both inclusive.
+    /// Value bits of a series at a timestamp.
     #[must_use]
-    pub fn series_bounds(&self, series: SeriesRef) -> Option<(i64, i64)> {
-        self.find(series)?.bounds()
+    pub fn value_at(&self, series: SeriesRef, timestamp_ms: i64) -> Option<u64> {
+        let head = self.head(series)?;
+        if timestamp_ms < head.min_ms || timestamp_ms > head.max_ms() {
+            return None;
+        }
+        let late = self.ooo.get(head.ooo).and_then(|ooo| ooo.peek(timestamp_ms));
+        late.or_else(|| self.value_in_chunks(head, timestamp_ms))
     }
 
-    /// First and last time of all series, both inclusive.
+    /// Series with samples, in order of their numbers.
+    pub fn series(&self) -> impl Iterator<Item = SeriesRef> + '_ {
+        let used = self.heads_of.iter().enumerate().filter(|(_, index)| **index != NO_HEAD);
+        used.map(|(number, _)| SeriesRef(number as u32))
+    }
+
     #[must_use]
-    pub fn bounds(&self) -> Option<(i64, i64)> {
-        (self.first_ms <= self.last_ms).then_some((self.first_ms, self.last_ms))
+    pub fn series_count(&self) -> usize {
+        self.heads.len()
     }
 
+    /// Samples, each timestamp of a series counted once.
     #[must_use]
     pub const fn samples(&self) -> u64 {
-        self.samples
+        self.sample_count
     }
 
+    /// Oldest and newest timestamp of a series, both inclusive.
+    #[must_use]
+    pub fn series_bounds(&self, series: SeriesRef) -> Option<(i64, i64)> {
+        self.head(series).map(|head| (head.min_ms, head.max_ms()))
+    }
+
+    /// Oldest and newest timestamp of all.
+    #[must_use]
+    pub const fn bounds(&self) -> Option<(i64, i64)> {
+        if self.sample_count == 0 { None } else { Some((self.min_ms, self.max_ms)) }
+    }
+
+    /// Bytes held, counted.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.index.memory_bytes() + self.active.memory_bytes() + self.sample_bytes
+        self.heads_of.capacity() * size_of::<u32>()
+            + self.heads.memory_bytes()
+            + self.segments.memory_bytes()
+            + self.sealed.memory_bytes()
+            + self.ooo.memory_bytes()
+            + self.ooo_bytes
     }
 }

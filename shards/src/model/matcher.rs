@@ -1,14 +1,11 @@
 //! Label matchers: `=`, `!=`, `=~`, `!~`.
 //!
-//! Regular expressions are anchored at both ends and a dot matches a newline, as in Prometheus. A
-//! missing label is the empty value.
+//! Regular expressions are anchored at both ends and a dot matches a newline, as in Prometheus (see
+//! [`super::regex`]). A missing label is the empty value.
 
 use std::sync::Arc;
 
-use regex::Regex;
-
-/// Largest compiled regular expression.
-const REGEX_BYTES_MAX: usize = 10 << 20;
+use super::regex::{Pattern, Shape};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MatchOp {
@@ -31,33 +28,11 @@ impl MatchOp {
     }
 }
 
-/// A regular expression that does not compile.
+/// A regular expression that does not compile; the reason is that of upstream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct MatcherError {
     pub reason: String,
-}
-
-/// Values of a pattern that is only looked up, not run, when it has no more than this many.
-const LITERALS_MAX: usize = 1000;
-
-/// The finite set of values that a pattern matches, where it is one: `a|b`, `x(1|2)`, `abc`.
-fn literals_of(pattern: &str) -> Option<Arc<[String]>> {
-    use regex_syntax::hir::literal::Extractor;
-    let hir = regex_syntax::parse(&format!("(?s:{pattern})")).ok()?;
-    if !hir.properties().look_set().is_empty() {
-        return None;
-    }
-    let mut extractor = Extractor::new();
-    extractor.limit_total(LITERALS_MAX).limit_class(LITERALS_MAX).limit_repeat(LITERALS_MAX);
-    let sequence = extractor.extract(&hir);
-    let literals = sequence.literals().filter(|_| sequence.is_exact())?;
-    let values: Option<Vec<String>> =
-        literals.iter().map(|literal| String::from_utf8(literal.as_bytes().to_vec()).ok()).collect();
-    let mut values = values?;
-    values.sort();
-    values.dedup();
-    Some(values.into())
 }
 
 /// One condition on one label. Cheap to clone and to send between cores.
@@ -66,23 +41,18 @@ pub struct Matcher {
     name: Arc<str>,
     op: MatchOp,
     value: Arc<str>,
-    regex: Option<Regex>,
-    literals: Option<Arc<[String]>>,
+    pattern: Arc<Pattern>,
 }
 
 impl Matcher {
     pub fn new(op: MatchOp, name: &str, value: &str) -> Result<Self, MatcherError> {
-        let regex = match op {
-            MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => Some(
-                regex::RegexBuilder::new(&format!("^(?s:{value})$"))
-                    .size_limit(REGEX_BYTES_MAX)
-                    .build()
-                    .map_err(|error| MatcherError { reason: error.to_string() })?,
-            ),
+        let pattern = match op {
+            MatchOp::Equal | MatchOp::NotEqual => Pattern::literal(value),
+            MatchOp::Regex | MatchOp::NotRegex => {
+                Pattern::new(value).map_err(|reason| MatcherError { reason })?
+            }
         };
-        let literals = regex.as_ref().and_then(|_| literals_of(value));
-        Ok(Self { name: name.into(), op, value: value.into(), regex, literals })
+        Ok(Self { name: name.into(), op, value: value.into(), pattern: Arc::new(pattern) })
     }
 
     #[must_use]
@@ -101,29 +71,18 @@ impl Matcher {
         &self.value
     }
 
-    /// The values that the pattern of a regular expression matches, where they are a known few.
+    /// The values that the condition takes, or, if it is negative, those that it refuses.
     #[must_use]
-    pub fn literals(&self) -> Option<&[String]> {
-        self.literals.as_deref()
+    pub fn shape(&self) -> &Shape {
+        self.pattern.shape()
     }
 
     /// Whether a label of this value (empty: missing) satisfies the condition.
+    #[inline]
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {
-        match (self.op, &self.regex) {
-            (MatchOp::Equal, _) => value == &*self.value,
-            (MatchOp::NotEqual, _) => value != &*self.value,
-            (MatchOp::Regex, Some(regex)) => self.pattern_matches(regex, value),
-            (MatchOp::NotRegex, Some(regex)) => !self.pattern_matches(regex, value),
-            (MatchOp::Regex | MatchOp::NotRegex, None) => unreachable!("built with a regex in new"),
-        }
-    }
-
-    fn pattern_matches(&self, regex: &Regex, value: &str) -> bool {
-        match &self.literals {
-            Some(literals) => literals.binary_search_by(|literal| literal.as_str().cmp(value)).is_ok(),
-            None => regex.is_match(value),
-        }
+        let negative = matches!(self.op, MatchOp::NotEqual | MatchOp::NotRegex);
+        self.pattern.matches(value) != negative
     }
 
     /// Whether a series without the label satisfies the condition.
@@ -154,25 +113,5 @@ mod tests {
         assert!(!matcher.matches_empty());
         assert!(Matcher::new(MatchOp::NotRegex, "a", "b.c|d").unwrap().matches_empty());
         assert!(Matcher::new(MatchOp::Regex, "a", "(").is_err());
-    }
-
-    #[test]
-    fn finite_patterns_are_sets_of_values() {
-        let literals =
-            |pattern| Matcher::new(MatchOp::Regex, "a", pattern).unwrap().literals().map(<[_]>::to_vec);
-        assert_eq!(literals("b|a"), Some(vec!["a".into(), "b".into()]));
-        assert_eq!(literals("x(1|2)?"), Some(vec!["x".into(), "x1".into(), "x2".into()]));
-        assert_eq!(literals(""), Some(vec![String::new()]));
-        assert_eq!(literals("a.*"), None);
-        assert_eq!(literals("^a$"), None);
-        for pattern in ["b|a", "x(1|2)?", "(?i)ab", "[a-c]x", "a{2}", "(a|ab)(c|bcd)?"] {
-            let matcher = Matcher::new(MatchOp::Regex, "l", pattern).unwrap();
-            let plain = regex::Regex::new(&format!("^(?s:{pattern})$")).unwrap();
-            for value in
-                ["", "a", "b", "ab", "AB", "aB", "x", "x1", "x3", "ax", "bx", "aa", "abc", "abcd", "abbcd"]
-            {
-                assert_eq!(matcher.matches(value), plain.is_match(value), "{pattern} {value}");
-            }
-        }
     }
 }

@@ -5,6 +5,8 @@ pub mod hash;
 pub mod label;
 pub mod matcher;
 pub mod metadata;
+mod re2;
+pub mod regex;
 pub mod sample;
 pub mod series;
 pub mod time;

@@ -1,67 +1,88 @@
-//! The series of a shard: numbers, keys, labels, and which series have which labels.
+//! The shard's series: by key, by number and by label.
 //!
-//! Numbers are dense, given in order and given again after a series was removed. Lives on its
-//! shard's core; does no I/O.
+//! Lives on the shard's core; no I/O and no interior mutability. Every live series has a dense
+//! number ([`SeriesRef`]), its key in a table built for lookups of many keys at once ([`table`]),
+//! its labels as a list of interned pairs ([`pairs`]), and a place in the posting list of each of
+//! its pairs ([`crate::index`]).
+//!
+//! Invariant: a series is in all of these or in none, and a pair exists as long as a series has it.
 
 pub mod file;
 mod pairs;
+mod source;
+mod symbols;
 mod table;
-#[cfg(test)]
-mod tests;
+
+use std::collections::BTreeSet;
 
 use roaring::RoaringBitmap;
 
-use self::pairs::{PairId, PairTable};
-use self::table::KeyTable;
-use crate::codec::Cursor;
+use crate::arena::{Pages, SliceArena};
 use crate::codec::prefetch::prefetch;
-use crate::index::lookup;
-use crate::limits::SERIES_MAX;
+use crate::index::{self, MemoryIndex, PostingsSource, PostingsView};
+use crate::limits::{LABELS_MAX, SERIES_MAX};
 use crate::model::{Labels, Matcher, SeriesKey, SeriesRef};
-use crate::paged::PagedVec;
 
-/// How far ahead of its use memory is asked for.
+use pairs::{Pairs, label_slices};
+use table::KeyTable;
+
+/// How many keys ahead of its use memory is asked for.
 const AHEAD: usize = 16;
 
 /// Why a series cannot be taken up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RegistryError {
     #[error("no more series numbers")]
     Full,
-    #[error("the number belongs to another series")]
+    #[error("the number or the key belongs to another series")]
     Taken,
     #[error("the label bytes are damaged")]
     Labels,
 }
 
-#[derive(Debug)]
-struct Entry {
-    key: SeriesKey,
-    /// Empty: the number is free.
-    pairs: Box<[PairId]>,
+/// Bytes held, by part.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RegistryMemory {
+    /// Interned names and values.
+    pub pairs: usize,
+    /// Keys and label lists by series number.
+    pub series: usize,
+    /// Table from key to number.
+    pub table: usize,
+    /// Posting lists.
+    pub postings: usize,
 }
 
-impl Entry {
-    fn free() -> Self {
-        Self { key: SeriesKey(0), pairs: Box::default() }
+impl RegistryMemory {
+    #[must_use]
+    pub const fn total(&self) -> usize {
+        self.pairs + self.series + self.table + self.postings
     }
 }
 
-/// See the module's text.
-#[derive(Debug)]
+/// Where the label list of a series lies; no labels for a number that is free.
+#[derive(Debug, Clone, Copy)]
+struct LabelList {
+    at: u32,
+    count: u16,
+}
+
+const NO_LABELS: LabelList = LabelList { at: 0, count: 0 };
+
+/// All series of a shard.
+#[derive(Debug, Default)]
 pub struct Registry {
     table: KeyTable,
-    entries: PagedVec<Entry>,
-    pairs: PairTable,
-    free: Vec<SeriesRef>,
-    live: usize,
-    pair_list_bytes: usize,
-}
-
-impl Default for Registry {
-    fn default() -> Self {
-        Self::new()
-    }
+    keys: Pages<SeriesKey, 4096>,
+    lists: Pages<LabelList, 4096>,
+    pair_lists: SliceArena<u32, 1>,
+    /// Numbers that were free at some time; those in use by now are skipped.
+    free: Vec<u32>,
+    pairs: Pairs,
+    index: MemoryIndex,
+    /// Pair list of the series at hand.
+    scratch: Vec<u32>,
 }
 
 impl Registry {
@@ -69,197 +90,281 @@ impl Registry {
     pub fn new() -> Self {
         Self {
             table: KeyTable::new(),
-            entries: PagedVec::default(),
-            pairs: PairTable::default(),
+            keys: Pages::new(),
+            lists: Pages::new(),
+            pair_lists: SliceArena::new(),
             free: Vec::new(),
-            live: 0,
-            pair_list_bytes: 0,
+            pairs: Pairs::default(),
+            index: MemoryIndex::default(),
+            scratch: Vec::new(),
         }
     }
 
-    /// Series that are there.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.live
-    }
-
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.live == 0
-    }
-
-    fn entry(&self, series: SeriesRef) -> Option<&Entry> {
-        self.entries.get(series.index()).filter(|entry| !entry.pairs.is_empty())
-    }
-
-    #[must_use]
-    pub fn contains(&self, series: SeriesRef) -> bool {
-        self.entry(series).is_some()
-    }
-
     #[inline]
-    fn has_key(&self, series: SeriesRef, key: SeriesKey) -> bool {
-        self.entries.get(series.index()).is_some_and(|entry| entry.key == key)
+    fn has_key(&self, series: u32, key: SeriesKey) -> bool {
+        self.keys.get(series) == Some(&key)
     }
 
+    /// Number of the series with this key.
+    #[inline]
     #[must_use]
     pub fn find(&self, key: SeriesKey) -> Option<SeriesRef> {
-        self.table.find(key, |series| self.has_key(series, key))
+        self.table.get(key, |series| self.has_key(series, key)).map(SeriesRef)
     }
 
-    /// Looks up all keys; `found` gets one item per key. Memory is asked for well before it is
-    /// used, first the slots, then the keys to compare with.
-    pub fn lookup_many(&self, keys: &[SeriesKey], found: &mut Vec<Option<SeriesRef>>) {
-        found.clear();
+    /// Looks up all keys at once; `out` is cleared and gets one entry per key.
+    ///
+    /// Asks for memory well before it is used, first the slots of the table, then the full keys of
+    /// the series found there.
+    pub fn lookup_many(&self, keys: &[SeriesKey], out: &mut Vec<Option<SeriesRef>>) {
+        out.clear();
+        out.reserve(keys.len());
         for key in keys.iter().take(2 * AHEAD) {
             self.table.prefetch(*key);
+        }
+        let mut candidates = [None; AHEAD];
+        for (candidate, key) in candidates.iter_mut().zip(keys) {
+            *candidate = self.candidate(*key);
         }
         for (index, key) in keys.iter().enumerate() {
             if let Some(later) = keys.get(index + 2 * AHEAD) {
                 self.table.prefetch(*later);
             }
-            if let Some(entry) = keys
-                .get(index + AHEAD)
-                .and_then(|soon| self.table.candidate(*soon))
-                .and_then(|series| self.entries.get(series.index()))
-            {
-                prefetch(entry);
+            let candidate = candidates[index % AHEAD];
+            if let Some(soon) = keys.get(index + AHEAD) {
+                candidates[index % AHEAD] = self.candidate(*soon);
             }
-            found.push(self.find(*key));
+            out.push(match candidate {
+                Some(series) if self.has_key(series, *key) => Some(SeriesRef(series)),
+                Some(_) => self.find(*key),
+                None => None,
+            });
         }
     }
 
-    /// Takes up a series whose key is not there, under a number of the registry's choice.
-    pub fn insert(&mut self, key: SeriesKey, labels: &[u8]) -> Result<SeriesRef, RegistryError> {
-        let series = match self.free.last() {
-            Some(series) => *series,
-            None => SeriesRef(u32::try_from(self.entries.len()).map_err(|_| RegistryError::Full)?),
+    /// A series that probably has this key; its full key is on its way.
+    #[inline]
+    fn candidate(&self, key: SeriesKey) -> Option<u32> {
+        let candidate = self.table.candidate(key)?;
+        if let Some(key) = self.keys.get(candidate) {
+            prefetch(key);
+        }
+        Some(candidate)
+    }
+
+    /// Takes up a series at first sight under a number of the registry's choice. The label bytes
+    /// are canonical and within the limits; a known key keeps its number.
+    pub fn insert(&mut self, key: SeriesKey, label_bytes: &[u8]) -> Result<SeriesRef, RegistryError> {
+        if let Some(series) = self.find(key) {
+            return Ok(series);
+        }
+        if !are_labels(label_bytes) {
+            return Err(RegistryError::Labels);
+        }
+        let series = loop {
+            match self.free.pop() {
+                Some(number) if self.contains(SeriesRef(number)) => {}
+                Some(number) => break SeriesRef(number),
+                None if self.refs_end() >= SERIES_MAX => return Err(RegistryError::Full),
+                None => break SeriesRef(self.refs_end()),
+            }
         };
-        if series.0 >= SERIES_MAX {
-            return Err(RegistryError::Full);
-        }
-        self.put(series, key, labels)?;
-        if self.free.last() == Some(&series) {
-            self.free.pop();
-        }
+        self.add(series, key, label_bytes);
         Ok(series)
     }
 
-    /// Takes up a series under the number it had. Doing so twice changes nothing.
+    /// Replay: takes up a series under the number it had. Doing so twice changes nothing.
     pub fn insert_at(
         &mut self,
         series: SeriesRef,
         key: SeriesKey,
-        labels: &[u8],
+        label_bytes: &[u8],
     ) -> Result<(), RegistryError> {
-        if let Some(entry) = self.entry(series) {
-            return if entry.key == key { Ok(()) } else { Err(RegistryError::Taken) };
+        match self.find(key) {
+            Some(known) if known == series => return Ok(()),
+            Some(_) => return Err(RegistryError::Taken),
+            None if self.contains(series) || series.0 >= SERIES_MAX => return Err(RegistryError::Taken),
+            None => {}
         }
-        if series.0 >= SERIES_MAX || self.find(key).is_some() {
-            return Err(RegistryError::Taken);
+        if !are_labels(label_bytes) {
+            return Err(RegistryError::Labels);
         }
-        let known = self.entries.len();
-        self.put(series, key, labels)?;
-        if series.index() < known {
-            self.free.retain(|free| *free != series);
-        } else {
-            // Numbers that were skipped are free; the smallest is given out first.
-            self.free.extend((known..series.index()).rev().map(|index| SeriesRef(index as u32)));
-        }
+        self.add(series, key, label_bytes);
         Ok(())
     }
 
-    fn put(&mut self, series: SeriesRef, key: SeriesKey, labels: &[u8]) -> Result<(), RegistryError> {
-        let ranges = label_ranges(labels).ok_or(RegistryError::Labels)?;
-        self.entries.grow(series.index() + 1, Entry::free);
-        let pairs: Box<[PairId]> = ranges.into_iter().map(|bytes| self.pairs.add(bytes, series.0)).collect();
-        self.pair_list_bytes += pairs.len() * size_of::<PairId>();
-        if let Some(entry) = self.entries.get_mut(series.index()) {
-            *entry = Entry { key, pairs };
+    /// Takes a series whose number and key are free.
+    fn add(&mut self, series: SeriesRef, key: SeriesKey, label_bytes: &[u8]) {
+        debug_assert!(!self.contains(series), "number {} is taken", series.0);
+        self.scratch.clear();
+        for label in label_slices(label_bytes) {
+            let pair = self.pairs.intern(label);
+            self.scratch.push(pair);
+            self.index.insert_pair(pair, self.pairs.name_of(pair), series.0);
         }
-        let entries = &self.entries;
-        self.table.insert(key, series, |series| {
-            entries.get(series.index()).map_or(SeriesKey(0), |entry| entry.key)
-        });
-        self.pairs.all.insert(series.0);
-        self.live += 1;
-        Ok(())
+        self.index.insert(series.0);
+        while self.refs_end() <= series.0 {
+            if self.refs_end() < series.0 {
+                self.free.push(self.refs_end());
+            }
+            self.keys.push(SeriesKey(0));
+            self.lists.push(NO_LABELS);
+        }
+        let list = LabelList { at: self.pair_lists.alloc(&self.scratch), count: self.scratch.len() as u16 };
+        if let (Some(key_place), Some(list_place)) =
+            (self.keys.get_mut(series.0), self.lists.get_mut(series.0))
+        {
+            *key_place = key;
+            *list_place = list;
+        }
+        self.table.insert(key, series.0);
     }
 
-    /// Lets a series go; its number may be given again.
-    pub fn remove(&mut self, series: SeriesRef) {
-        let Some(key) = self.entry(series).map(|entry| entry.key) else { return };
-        let entries = &self.entries;
-        self.table.remove(key, series, |series| {
-            entries.get(series.index()).map_or(SeriesKey(0), |entry| entry.key)
-        });
-        let Some(entry) = self.entries.get_mut(series.index()) else { return };
-        let entry = std::mem::replace(entry, Entry::free());
-        for pair in &entry.pairs {
-            self.pairs.remove(*pair, series.0);
-        }
-        self.pair_list_bytes -= entry.pairs.len() * size_of::<PairId>();
-        self.pairs.all.remove(series.0);
-        self.free.push(series);
-        self.live -= 1;
-    }
-
-    /// Labels of a series; empty for one that is not there.
-    #[must_use]
-    pub fn labels(&self, series: SeriesRef) -> Labels {
-        let mut bytes = Vec::with_capacity(256);
-        if let Some(entry) = self.entry(series) {
-            for pair in &entry.pairs {
-                bytes.extend_from_slice(self.pairs.bytes(*pair));
+    /// Forgets a series; whether there was one. Its number is given to a later one, so nothing
+    /// may refer to it any more.
+    pub fn remove(&mut self, series: SeriesRef) -> bool {
+        let Some(key) = self.key(series) else { return false };
+        let Some(list) = self.lists.get_mut(series.0).map(|list| std::mem::replace(list, NO_LABELS)) else {
+            return false;
+        };
+        let in_table = self.table.remove(key, series.0);
+        assert!(in_table, "series {} is in the table", series.0);
+        for pair in self.pair_lists.get(list.at, usize::from(list.count)) {
+            if self.index.remove_pair(*pair, self.pairs.name_of(*pair), series.0) {
+                self.pairs.remove(*pair);
             }
         }
+        self.pair_lists.free(list.at, usize::from(list.count));
+        self.index.remove(series.0);
+        self.free.push(series.0);
+        true
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn contains(&self, series: SeriesRef) -> bool {
+        self.lists.get(series.0).is_some_and(|list| list.count > 0)
+    }
+
+    #[must_use]
+    pub fn key(&self, series: SeriesRef) -> Option<SeriesKey> {
+        if self.contains(series) { self.keys.get(series.0).copied() } else { None }
+    }
+
+    /// Pair ids of a series, in order of names.
+    fn pairs_of(&self, series: u32) -> &[u32] {
+        let list = self.lists.get(series).copied().unwrap_or(NO_LABELS);
+        if list.count == 0 { &[] } else { self.pair_lists.get(list.at, usize::from(list.count)) }
+    }
+
+    /// Labels of a series; none if there is no such series.
+    #[must_use]
+    pub fn labels(&self, series: SeriesRef) -> Labels {
+        let mut bytes = Vec::new();
+        self.labels_into(series, &mut bytes);
         Labels::from_canonical_trusted(&bytes)
     }
 
-    /// Series in order of their numbers, with their keys.
-    pub fn iter(&self) -> impl Iterator<Item = (SeriesRef, SeriesKey)> {
-        let numbered = (0..).map(SeriesRef).zip(self.entries.iter());
-        numbered.filter(|(_, entry)| !entry.pairs.is_empty()).map(|(series, entry)| (series, entry.key))
+    /// Appends the canonical label bytes of a series.
+    pub fn labels_into(&self, series: SeriesRef, out: &mut Vec<u8>) {
+        for pair in self.pairs_of(series.0) {
+            out.extend_from_slice(self.pairs.label(*pair));
+        }
     }
 
-    /// The series that satisfy all matchers.
+    /// Live series.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One more than the highest number ever used.
+    #[must_use]
+    pub fn refs_end(&self) -> u32 {
+        self.lists.len() as u32
+    }
+
+    /// Live series in order of their numbers, with their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (SeriesRef, SeriesKey)> {
+        let keyed = |series| self.keys.get(series).map(|key| (SeriesRef(series), *key));
+        self.index.all().iter().filter_map(keyed)
+    }
+
+    /// Numbers of the series that satisfy every matcher; all series without any matcher.
     #[must_use]
     pub fn select(&self, matchers: &[Matcher]) -> RoaringBitmap {
-        lookup(&self.pairs, matchers)
+        index::select(self, matchers)
     }
 
-    /// Names of the labels of these series, or of all; unsorted.
+    /// Label names, sorted; of the given series only if `within` is given.
     #[must_use]
-    pub fn label_names(&self, among: Option<&RoaringBitmap>) -> Vec<String> {
-        self.pairs.names(among).map(str::to_owned).collect()
+    pub fn label_names(&self, within: Option<&RoaringBitmap>) -> Vec<String> {
+        let wanted = |name: u32| within.is_none_or(|within| self.index.of_name(name).intersects(within));
+        let mut names: Vec<String> =
+            self.pairs.names().filter(|(name, _)| wanted(*name)).map(|(_, text)| text.to_owned()).collect();
+        names.sort_unstable();
+        names
     }
 
-    /// Values of a label of these series, or of all; unsorted.
+    /// Values of one label, sorted; of the given series only if `within` is given.
     #[must_use]
-    pub fn label_values(&self, name: &str, among: Option<&RoaringBitmap>) -> Vec<String> {
-        self.pairs.values(name, among).map(str::to_owned).collect()
+    pub fn label_values(&self, name: &str, within: Option<&RoaringBitmap>) -> Vec<String> {
+        let mut values = BTreeSet::new();
+        match within {
+            Some(within) if within.len() < self.value_count(name) as u64 => {
+                values.extend(within.iter().map(|series| self.value_of(series, name)));
+                values.remove("");
+            }
+            _ => self.for_each_value(name, &mut |value, postings: PostingsView<'_>| {
+                if within.is_none_or(|within| postings.intersects(within)) {
+                    values.insert(value);
+                }
+            }),
+        }
+        values.into_iter().map(str::to_owned).collect()
     }
 
-    /// Bytes of everything kept here.
+    /// Distinct pairs of name and value.
+    #[must_use]
+    pub fn pair_count(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Bytes held; takes a walk over all posting lists.
+    #[must_use]
+    pub fn memory(&self) -> RegistryMemory {
+        RegistryMemory {
+            pairs: self.pairs.memory_bytes(),
+            series: self.keys.memory_bytes()
+                + self.lists.memory_bytes()
+                + self.pair_lists.memory_bytes()
+                + self.free.capacity() * size_of::<u32>(),
+            table: self.table.memory_bytes(),
+            postings: self.index.memory_bytes(),
+        }
+    }
+
+    /// Total of [`Registry::memory`].
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.table.memory_bytes()
-            + self.entries.memory_bytes()
-            + self.pair_list_bytes
-            + self.pairs.memory_bytes()
-            + self.free.capacity() * size_of::<SeriesRef>()
+        self.memory().total()
     }
 }
 
-/// The bytes of each label of canonical label bytes; `None` where they are not such.
-fn label_ranges(labels: &[u8]) -> Option<Vec<&[u8]>> {
-    let mut cursor = Cursor::new(labels);
-    let mut ranges = Vec::with_capacity(16);
-    while !cursor.is_empty() {
-        let start = cursor.position();
-        cursor.u8().ok()?;
-        cursor.length_prefixed().ok()?;
-        ranges.push(labels.get(start..cursor.position())?);
+/// Whether bytes are a sequence of labels as far as their lengths tell.
+fn are_labels(label_bytes: &[u8]) -> bool {
+    let (mut count, mut bytes) = (0, 0);
+    for label in label_slices(label_bytes) {
+        count += 1;
+        bytes += label.len();
     }
-    (!ranges.is_empty()).then_some(ranges)
+    (1..=LABELS_MAX).contains(&count) && bytes == label_bytes.len()
 }
+
+#[cfg(test)]
+mod tests;

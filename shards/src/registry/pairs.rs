@@ -1,178 +1,155 @@
-//! Label pairs, each kept once, with the series that have them.
+//! Pairs of label name and value, each kept once as its canonical label bytes.
 //!
-//! A pair is kept as its canonical bytes, so that the labels of a series are its pairs' bytes one
-//! after the other.
+//! So the canonical bytes of a series are the concatenation of its pairs, and a label of a new
+//! series is found by a hash over its bytes as they came. Names are interned too, and each knows
+//! its pairs.
 
-use ahash::RandomState;
-use hashbrown::{HashMap, HashTable};
-use roaring::RoaringBitmap;
-
+use crate::arena::Pages;
 use crate::codec::Cursor;
-use crate::index::{Postings, PostingsSource};
-use crate::paged::PagedVec;
+use crate::model::label::put_label;
 
-/// Number of a label pair.
-pub(super) type PairId = u32;
+use super::symbols::Symbols;
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Pair {
-    bytes: Box<[u8]>,
-    postings: Postings,
+    name: u32,
+    /// Place in the list of the name.
+    position: u32,
 }
 
-/// Interned label pairs.
+/// All pairs of the shard's series.
 #[derive(Debug, Default)]
-pub(super) struct PairTable {
-    /// `None`: free for another pair.
-    pairs: PagedVec<Option<Pair>>,
-    free: Vec<PairId>,
-    by_bytes: HashTable<PairId>,
-    by_name: HashMap<Box<str>, Vec<PairId>, RandomState>,
-    hasher: RandomState,
-    /// Heap bytes of the pairs' own bytes.
-    text_bytes: usize,
-    pub(super) all: RoaringBitmap,
+pub(super) struct Pairs {
+    names: Symbols,
+    labels: Symbols,
+    pairs: Pages<Pair, 1024>,
+    /// By name id: the pairs with this name, in no order.
+    by_name: Vec<Vec<u32>>,
 }
 
-/// Name and value of a pair's canonical bytes.
-fn split(bytes: &[u8]) -> (&str, &str) {
+/// The canonical bytes of the labels of a series, one label at a time.
+pub(super) fn label_slices(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut cursor = Cursor::new(bytes);
-    let mut read = || {
+    std::iter::from_fn(move || {
+        let start = cursor.position();
         cursor.u8().ok()?;
-        cursor.uvarint().ok()?;
-        cursor.u8().ok()?;
-        let name = std::str::from_utf8(cursor.length_prefixed().ok()?).ok()?;
-        cursor.u8().ok()?;
-        Some((name, std::str::from_utf8(cursor.length_prefixed().ok()?).ok()?))
-    };
-    read().unwrap_or_default()
+        let len = usize::try_from(cursor.uvarint().ok()?).ok()?;
+        cursor.take(len).ok()?;
+        bytes.get(start..cursor.position())
+    })
 }
 
-impl PairTable {
-    fn pair(&self, id: PairId) -> Option<&Pair> {
-        self.pairs.get(id as usize)?.as_ref()
-    }
+/// Name and value of the canonical bytes of one label.
+pub(super) fn split_label(bytes: &[u8]) -> Option<(&str, &str)> {
+    let mut cursor = Cursor::new(bytes);
+    cursor.u8().ok()?;
+    cursor.uvarint().ok()?;
+    cursor.u8().ok()?;
+    let name = cursor.length_prefixed().ok()?;
+    cursor.u8().ok()?;
+    let value = cursor.length_prefixed().ok()?;
+    Some((std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?))
+}
 
-    pub(super) fn bytes(&self, id: PairId) -> &[u8] {
-        self.pair(id).map_or(&[], |pair| &pair.bytes)
-    }
-
-    /// Adds a series to the pair with these bytes, which is made where it is new.
-    pub(super) fn add(&mut self, bytes: &[u8], series: u32) -> PairId {
-        let hash = self.hasher.hash_one(bytes);
-        let pairs = &self.pairs;
-        let is_same = |id: &PairId| {
-            pairs.get(*id as usize).and_then(Option::as_ref).is_some_and(|pair| *pair.bytes == *bytes)
-        };
-        if let Some(id) = self.by_bytes.find(hash, is_same) {
-            let id = *id;
-            if let Some(Some(pair)) = self.pairs.get_mut(id as usize) {
-                pair.postings.insert(series);
+impl Pairs {
+    /// Id of a pair given as canonical label bytes; made if there is none.
+    pub(super) fn intern(&mut self, label: &[u8]) -> u32 {
+        let (id, new) = self.labels.intern(label);
+        if new {
+            let name = split_label(label).map_or("", |(name, _)| name);
+            let (name, new_name) = self.names.intern(name.as_bytes());
+            if new_name && self.by_name.len() <= name as usize {
+                self.by_name.push(Vec::new());
             }
-            return id;
-        }
-        let pair = Pair { bytes: bytes.into(), postings: Postings::one(series) };
-        self.text_bytes += bytes.len();
-        let id = match self.free.pop() {
-            Some(id) => {
-                if let Some(slot) = self.pairs.get_mut(id as usize) {
-                    *slot = Some(pair);
+            let mut position = 0;
+            if let Some(list) = self.by_name.get_mut(name as usize) {
+                position = list.len() as u32;
+                list.push(id);
+            }
+            let pair = Pair { name, position };
+            match self.pairs.get_mut(id) {
+                Some(place) => *place = pair,
+                None => {
+                    let pushed = self.pairs.push(pair);
+                    assert_eq!(pushed, id, "ids are dense");
                 }
-                id
-            }
-            None => self.pairs.push(Some(pair)) as PairId,
-        };
-        let (pairs, hasher) = (&self.pairs, &self.hasher);
-        self.by_bytes.insert_unique(hash, id, |id| {
-            hasher.hash_one(
-                pairs.get(*id as usize).and_then(Option::as_ref).map_or(&[][..], |pair| &pair.bytes),
-            )
-        });
-        let (name, _) = split(bytes);
-        match self.by_name.get_mut(name) {
-            Some(ids) => ids.push(id),
-            None => {
-                self.by_name.insert(name.into(), vec![id]);
             }
         }
         id
     }
 
-    /// Takes a series out of a pair; a pair without series goes.
-    pub(super) fn remove(&mut self, id: PairId, series: u32) {
-        let Some(slot) = self.pairs.get_mut(id as usize) else { return };
-        let Some(pair) = slot else { return };
-        if !pair.postings.remove(series) {
-            return;
+    /// Forgets a pair that no series has any more, and its name with the last pair. Returns the
+    /// name if it is gone.
+    pub(super) fn remove(&mut self, id: u32) -> Option<u32> {
+        let Pair { name, position } = *self.pairs.get(id)?;
+        self.labels.remove(id);
+        let list = self.by_name.get_mut(name as usize)?;
+        list.swap_remove(position as usize);
+        if let Some(moved) = list.get(position as usize)
+            && let Some(moved) = self.pairs.get_mut(*moved)
+        {
+            moved.position = position;
         }
-        let Some(pair) = slot.take() else { return };
-        self.text_bytes -= pair.bytes.len();
-        let hash = self.hasher.hash_one(&*pair.bytes);
-        if let Ok(entry) = self.by_bytes.find_entry(hash, |candidate| *candidate == id) {
-            entry.remove();
+        if !list.is_empty() {
+            return None;
         }
-        let (name, _) = split(&pair.bytes);
-        if let Some(ids) = self.by_name.get_mut(name) {
-            ids.retain(|candidate| *candidate != id);
-            if ids.is_empty() {
-                self.by_name.remove(name);
-            }
-        }
-        self.free.push(id);
+        *list = Vec::new();
+        self.names.remove(name);
+        Some(name)
     }
 
-    /// Names of labels; of those series only where a set is given.
-    pub(super) fn names<'a>(&'a self, among: Option<&'a RoaringBitmap>) -> impl Iterator<Item = &'a str> {
-        self.by_name.iter().filter_map(move |(name, ids)| {
-            let found = among.is_none_or(|set| {
-                ids.iter().any(|id| self.pair(*id).is_some_and(|pair| pair.postings.meets(set)))
-            });
-            found.then_some(&**name)
+    /// Canonical bytes of a pair.
+    #[inline]
+    pub(super) fn label(&self, id: u32) -> &[u8] {
+        self.labels.get(id)
+    }
+
+    /// Value of a pair.
+    #[inline]
+    pub(super) fn value(&self, id: u32) -> &str {
+        split_label(self.labels.get(id)).map_or("", |(_, value)| value)
+    }
+
+    /// Name id of a pair.
+    #[inline]
+    pub(super) fn name_of(&self, id: u32) -> u32 {
+        self.pairs.get(id).map_or(u32::MAX, |pair| pair.name)
+    }
+
+    pub(super) fn lookup(&self, name: &str, value: &str) -> Option<u32> {
+        let mut label = Vec::with_capacity(name.len() + value.len() + 16);
+        put_label(&mut label, name, value);
+        self.labels.lookup(&label)
+    }
+
+    pub(super) fn lookup_name(&self, name: &str) -> Option<u32> {
+        self.names.lookup(name.as_bytes())
+    }
+
+    /// The pairs with a name.
+    pub(super) fn of_name(&self, name: u32) -> &[u32] {
+        self.by_name.get(name as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// Ids and texts of the names, in no order.
+    pub(super) fn names(&self) -> impl Iterator<Item = (u32, &str)> {
+        let live = self.by_name.iter().enumerate().filter(|(_, pairs)| !pairs.is_empty());
+        live.map(|(id, _)| {
+            let id = id as u32;
+            (id, std::str::from_utf8(self.names.get(id)).unwrap_or_default())
         })
     }
 
-    /// Values of a label, likewise.
-    pub(super) fn values<'a>(
-        &'a self,
-        name: &str,
-        among: Option<&'a RoaringBitmap>,
-    ) -> impl Iterator<Item = &'a str> {
-        let ids = self.by_name.get(name).map_or(&[][..], |ids| ids);
-        ids.iter().filter_map(move |id| {
-            let pair = self.pair(*id)?;
-            among.is_none_or(|set| pair.postings.meets(set)).then(|| split(&pair.bytes).1)
-        })
+    pub(super) fn len(&self) -> usize {
+        self.labels.len()
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let postings: usize = self.pairs.iter().flatten().map(|pair| pair.postings.memory_bytes()).sum();
-        let names: usize = self.by_name.values().map(|ids| ids.capacity() * size_of::<PairId>() + 48).sum();
-        self.pairs.memory_bytes()
-            + self.text_bytes
-            + self.by_bytes.capacity() * (size_of::<PairId>() + 1)
-            + postings
-            + names
-    }
-}
-
-impl PostingsSource for PairTable {
-    fn all(&self) -> RoaringBitmap {
-        self.all.clone()
-    }
-
-    fn postings(&self, name: &str, value: &str) -> Option<&Postings> {
-        let mut bytes = Vec::with_capacity(name.len() + value.len() + 16);
-        crate::model::label::put_label(&mut bytes, name, value);
-        let hash = self.hasher.hash_one(&*bytes);
-        let id = self.by_bytes.find(hash, |id| self.bytes(*id) == bytes)?;
-        self.pair(*id).map(|pair| &pair.postings)
-    }
-
-    fn for_each_value(&self, name: &str, visit: &mut dyn FnMut(&str, &Postings)) {
-        for id in self.by_name.get(name).map_or(&[][..], |ids| ids) {
-            if let Some(pair) = self.pair(*id) {
-                visit(split(&pair.bytes).1, &pair.postings);
-            }
-        }
+        let lists: usize = self.by_name.iter().map(|list| list.capacity() * size_of::<u32>()).sum();
+        self.names.memory_bytes()
+            + self.labels.memory_bytes()
+            + self.pairs.memory_bytes()
+            + self.by_name.capacity() * size_of::<Vec<u32>>()
+            + lists
     }
 }

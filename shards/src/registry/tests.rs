@@ -1,127 +1,188 @@
-//! The registry against a naive model.
+//! The registry against maps and a naive filter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::label::put_label;
 use crate::model::{KeyHasher, MatchOp};
 
+const HASHER: KeyHasher = KeyHasher::new(7);
+
 fn labels() -> impl Strategy<Value = Labels> {
-    let pair = (0usize..4, 0usize..5);
-    proptest::collection::vec(pair, 1..4).prop_map(|pairs| {
-        let names = ["__name__", "job", "instance", "x"];
-        Labels::from_pairs(pairs.into_iter().map(|(name, value)| (names[name], format!("v{value}"))))
-    })
+    let pair = ("[a-d]", "[xyz]{1,2}");
+    proptest::collection::btree_map(pair.0, pair.1, 1..5).prop_map(Labels::from_pairs)
 }
 
-fn matcher() -> impl Strategy<Value = Matcher> {
-    let op = prop_oneof![
-        Just(MatchOp::Equal),
-        Just(MatchOp::NotEqual),
-        Just(MatchOp::Regex),
-        Just(MatchOp::NotRegex)
-    ];
-    let name = prop_oneof![Just("__name__"), Just("job"), Just("instance"), Just("x"), Just("absent")];
-    let value = prop_oneof![
-        Just(""),
-        Just("v0"),
-        Just("v1"),
-        Just("v[12]"),
-        Just("v1|v2|"),
-        Just(".*"),
-        Just(".+"),
-        Just("v.?"),
-        Just("(?i)V3"),
-        Just("v(0|4)")
-    ];
-    (op, name, value).prop_map(|(op, name, value)| Matcher::new(op, name, value).unwrap())
+fn insert(registry: &mut Registry, labels: &Labels) -> SeriesRef {
+    registry.insert(HASHER.key(labels.as_bytes()), labels.as_bytes()).unwrap()
 }
 
-fn matches(labels: &Labels, matchers: &[Matcher]) -> bool {
-    matchers.iter().all(|matcher| matcher.matches(labels.get(matcher.name()).unwrap_or("")))
+fn check(registry: &Registry, model: &BTreeMap<u32, Labels>) {
+    assert_eq!(registry.len(), model.len());
+    assert_eq!(
+        registry.iter().map(|(series, _)| series.0).collect::<Vec<_>>(),
+        model.keys().copied().collect::<Vec<_>>()
+    );
+    let mut keys = vec![SeriesKey(1)];
+    for (series, labels) in model {
+        let key = HASHER.key(labels.as_bytes());
+        keys.push(key);
+        assert_eq!(registry.find(key), Some(SeriesRef(*series)));
+        assert_eq!(registry.key(SeriesRef(*series)), Some(key));
+        assert_eq!(&registry.labels(SeriesRef(*series)), labels);
+    }
+    let mut found = vec![None; 3];
+    registry.lookup_many(&keys, &mut found);
+    let expected: Vec<_> =
+        std::iter::once(None).chain(model.keys().map(|series| Some(SeriesRef(*series)))).collect();
+    assert_eq!(found, expected);
+    let names: BTreeSet<_> =
+        model.values().flat_map(|labels| labels.iter().map(|(name, _)| name.to_owned())).collect();
+    assert_eq!(registry.label_names(None), names.into_iter().collect::<Vec<_>>());
+    let pairs: BTreeSet<_> =
+        model.values().flat_map(|labels| labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned()))).collect();
+    assert_eq!(registry.pair_count(), pairs.len());
 }
 
 proptest! {
     #[test]
-    fn behaves_as_a_map_of_series(steps in proptest::collection::vec((any::<u8>(), labels()), 1..60), matchers in proptest::collection::vec(matcher(), 0..4)) {
-        let hasher = KeyHasher::new(1);
+    fn equals_a_map_under_insertions_and_removals(
+        steps in proptest::collection::vec((labels(), 0u32..3), 0..200)
+    ) {
         let mut registry = Registry::new();
-        let mut model = BTreeMap::<SeriesRef, Labels>::new();
-        for (action, labels) in steps {
-            let key = hasher.key(labels.as_bytes());
-            let known = model.iter().find(|(_, there)| **there == labels).map(|(series, _)| *series);
-            prop_assert_eq!(registry.find(key), known);
-            match known {
-                Some(series) if action % 3 == 0 => {
-                    registry.remove(series);
-                    model.remove(&series);
-                }
-                Some(series) => prop_assert_eq!(registry.insert_at(series, key, labels.as_bytes()), Ok(())),
-                None => {
-                    let series = registry.insert(key, labels.as_bytes()).unwrap();
-                    prop_assert_eq!(model.insert(series, labels), None);
-                }
+        let mut model: BTreeMap<u32, Labels> = BTreeMap::new();
+        let mut most = 0;
+        for (labels, action) in steps {
+            let known = model.iter().find(|(_, known)| **known == labels).map(|(series, _)| *series);
+            if action > 0 {
+                let series = insert(&mut registry, &labels);
+                prop_assert!(known.is_none_or(|known| known == series.0));
+                model.insert(series.0, labels);
+                most = most.max(model.len());
+                prop_assert_eq!(registry.refs_end() as usize, most);
+            } else if let Some(series) = known {
+                prop_assert!(registry.remove(SeriesRef(series)));
+                prop_assert!(!registry.remove(SeriesRef(series)));
+                prop_assert!(registry.labels(SeriesRef(series)).is_empty());
+                model.remove(&series);
             }
         }
-        prop_assert_eq!(registry.len(), model.len());
-        let keys: Vec<_> = model.values().map(|labels| hasher.key(labels.as_bytes())).collect();
-        let mut found = Vec::new();
-        registry.lookup_many(&keys, &mut found);
-        prop_assert_eq!(found, model.keys().copied().map(Some).collect::<Vec<_>>());
-        for (series, labels) in &model {
-            prop_assert_eq!(&registry.labels(*series), labels);
+        check(&registry, &model);
+    }
+
+    #[test]
+    fn replayed_numbers_are_kept_and_gaps_are_filled(
+        sets in proptest::collection::btree_set(labels(), 1..40), seed in 0usize..1000
+    ) {
+        let mut registry = Registry::new();
+        let mut model = BTreeMap::new();
+        for (index, labels) in sets.iter().enumerate() {
+            // Multiples of three in some order, so that each leaves a gap of two.
+            let series = ((index * 7 + seed) % 41 * 3) as u32;
+            let key = HASHER.key(labels.as_bytes());
+            prop_assert_eq!(registry.insert_at(SeriesRef(series), key, labels.as_bytes()), Ok(()));
+            prop_assert_eq!(registry.insert_at(SeriesRef(series), key, labels.as_bytes()), Ok(()));
+            let conflict = Err(RegistryError::Taken);
+            prop_assert_eq!(registry.insert_at(SeriesRef(series), SeriesKey(5), labels.as_bytes()), conflict);
+            prop_assert_eq!(registry.insert_at(SeriesRef(series + 1), key, labels.as_bytes()), conflict);
+            model.insert(series, labels.clone());
         }
-        let expected: Vec<u32> = model.iter().filter(|(_, labels)| matches(labels, &matchers)).map(|(series, _)| series.0).collect();
+        let end = registry.refs_end();
+        while registry.len() < end as usize {
+            let labels = Labels::from_pairs([("new", registry.len().to_string())]);
+            let series = insert(&mut registry, &labels);
+            prop_assert!(model.insert(series.0, labels).is_none());
+        }
+        prop_assert_eq!(registry.refs_end(), end);
+        check(&registry, &model);
+    }
+
+    #[test]
+    fn selection_equals_a_filter_of_all_series(
+        sets in proptest::collection::btree_set(labels(), 0..60),
+        matchers in proptest::collection::vec((0usize..4, "[a-e]", pattern()), 0..4),
+        removed in proptest::collection::vec(any::<proptest::sample::Index>(), 0..5),
+    ) {
+        let mut registry = Registry::new();
+        let mut model = BTreeMap::new();
+        for labels in sets {
+            model.insert(insert(&mut registry, &labels).0, labels);
+        }
+        for index in removed {
+            if let Some(series) = (!model.is_empty()).then(|| *model.keys().nth(index.index(model.len())).unwrap()) {
+                registry.remove(SeriesRef(series));
+                model.remove(&series);
+            }
+        }
+        let ops = [MatchOp::Equal, MatchOp::NotEqual, MatchOp::Regex, MatchOp::NotRegex];
+        let matchers: Vec<_> =
+            matchers.iter().map(|(op, name, value)| Matcher::new(ops[*op], name, value).unwrap()).collect();
+        let expected: Vec<u32> = model
+            .iter()
+            .filter(|(_, labels)| {
+                matchers.iter().all(|matcher| {
+                    let value = labels.get(matcher.name()).unwrap_or("");
+                    let equal = value == matcher.value();
+                    match matcher.op() {
+                        MatchOp::Equal => equal,
+                        MatchOp::NotEqual => !equal,
+                        op => {
+                            let regex = regex::Regex::new(&format!("^(?s:{})$", matcher.value())).unwrap();
+                            regex.is_match(value) == (op == MatchOp::Regex)
+                        }
+                    }
+                })
+            })
+            .map(|(series, _)| *series)
+            .collect();
         let selected = registry.select(&matchers);
-        prop_assert_eq!(selected.iter().collect::<Vec<_>>(), expected);
-        let mut values = registry.label_values("job", Some(&selected));
-        values.sort();
-        let mut expected: Vec<_> = model.values().filter(|labels| matches(labels, &matchers)).filter_map(|labels| labels.get("job").map(str::to_owned)).collect();
-        expected.sort();
-        expected.dedup();
-        prop_assert_eq!(values, expected);
+        prop_assert_eq!(selected.iter().collect::<Vec<_>>(), expected, "{:?}", matchers);
+
+        let chosen = model.iter().filter(|(series, _)| selected.contains(**series));
+        let pairs: BTreeSet<_> = chosen.flat_map(|(_, labels)| labels.iter()).collect();
+        let names: BTreeSet<_> = pairs.iter().map(|(name, _)| *name).collect();
+        prop_assert_eq!(registry.label_names(Some(&selected)), names.into_iter().collect::<Vec<_>>());
+        for name in ["a", "b", "e"] {
+            let values: Vec<_> = pairs.iter().filter(|pair| pair.0 == name).map(|pair| pair.1).collect();
+            prop_assert_eq!(registry.label_values(name, Some(&selected)), values);
+        }
     }
 }
 
-#[test]
-fn many_series_are_found_again() {
-    let hasher = KeyHasher::new(7);
-    let mut registry = Registry::new();
-    let keys: Vec<_> = (0..20_000)
-        .map(|number| {
-            let labels = Labels::from_pairs([("__name__", "m"), ("n", &number.to_string())]);
-            let key = hasher.key(labels.as_bytes());
-            registry.insert(key, labels.as_bytes()).unwrap();
-            key
-        })
-        .collect();
-    let mut found = Vec::new();
-    registry.lookup_many(&keys, &mut found);
-    assert_eq!(found, (0..20_000).map(|number| Some(SeriesRef(number))).collect::<Vec<_>>());
-    for number in (0..20_000).step_by(2) {
-        registry.remove(SeriesRef(number));
-    }
-    registry.lookup_many(&keys, &mut found);
-    let left = (0..20_000).map(|number| (number % 2 == 1).then_some(SeriesRef(number)));
-    assert_eq!(found, left.collect::<Vec<_>>());
-    assert_eq!(registry.select(&[Matcher::new(MatchOp::Equal, "__name__", "m").unwrap()]).len(), 10_000);
+fn pattern() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just(String::new()),
+        "[xyz]{1,2}",
+        Just(".*".to_owned()),
+        Just(".+".to_owned()),
+        "[xyz]\\.\\*",
+        "\\.\\*[xyz]",
+        "\\.\\*[xyz]\\.\\*",
+        "[xyz]\\|[xyz]{2}",
+        "[xyz]\\|",
+        "\\[xy\\]z\\?",
+        "\\[\\^x\\]\\+",
+        "[xyz]\\*",
+        "\\(x\\|y\\)\\*",
+    ]
 }
 
 #[test]
-fn numbers_skipped_by_a_replay_are_given_out_later() {
-    let hasher = KeyHasher::new(7);
-    let labels = |n: u32| Labels::from_pairs([("__name__", format!("m{n}"))]);
+fn damaged_label_bytes_leave_no_trace() {
     let mut registry = Registry::new();
-    for number in [3, 1] {
-        let labels = labels(number);
-        registry.insert_at(SeriesRef(number), hasher.key(labels.as_bytes()), labels.as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    put_label(&mut bytes, "a", "1");
+    put_label(&mut bytes, "b", "2");
+    let many: Vec<u8> = bytes.repeat(LABELS_MAX);
+    for damaged in [&b""[..], &bytes[..bytes.len() - 1], &[bytes.as_slice(), b"\n"].concat(), &many] {
+        assert_eq!(registry.insert(SeriesKey(1), damaged), Err(RegistryError::Labels));
+        assert_eq!(registry.insert_at(SeriesRef(3), SeriesKey(1), damaged), Err(RegistryError::Labels));
     }
-    let taken: Vec<_> = (10..13)
-        .map(|n| registry.insert(hasher.key(labels(n).as_bytes()), labels(n).as_bytes()).unwrap().0)
-        .collect();
-    assert_eq!(taken, [0, 2, 4]);
-    let other = labels(99);
-    let refused = registry.insert_at(SeriesRef(3), hasher.key(other.as_bytes()), other.as_bytes());
-    assert_eq!(refused, Err(RegistryError::Taken));
+    assert!(registry.is_empty());
+    assert_eq!((registry.pair_count(), registry.refs_end()), (0, 0));
+    assert_eq!(registry.insert(SeriesKey(1), &bytes), Ok(SeriesRef(0)));
+    assert_eq!(registry.insert(SeriesKey(1), b""), Ok(SeriesRef(0)), "a known key is not looked into");
+    assert_eq!(registry.insert_at(SeriesRef(SERIES_MAX), SeriesKey(2), &bytes), Err(RegistryError::Taken));
 }

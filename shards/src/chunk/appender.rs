@@ -1,0 +1,207 @@
+//! Appending to an open chunk.
+//!
+//! [`XorAppender`] is the state between two samples: 40 bytes, no heap, the last partial word of
+//! the stream included. Whoever owns it keeps the full words, which it hands out through `sink`
+//! with their index; [`ChunkBuilder`] keeps them in a `Vec`.
+
+use super::CHUNK_SAMPLES_MAX;
+use super::xor::{FIRST_SAMPLE_BITS, LEADING_MAX, SAMPLE_BITS_MAX, WINDOW_BITS, delta_code};
+use crate::codec::bits::{WORD_BITS, push_bits};
+
+/// Most bits of one chunk; positions are kept in 16 bits.
+pub const CHUNK_BITS_MAX: usize = FIRST_SAMPLE_BITS + (CHUNK_SAMPLES_MAX as usize - 1) * SAMPLE_BITS_MAX;
+const _: () = assert!(CHUNK_BITS_MAX <= u16::MAX as usize);
+
+/// Encoder state of one open chunk; never empty, since it begins with its first sample.
+#[derive(Debug, Clone, Copy)]
+pub struct XorAppender {
+    last_ms: i64,
+    delta: i64,
+    last_bits: u64,
+    pending: u64,
+    len_bits: u16,
+    count: u8,
+    leading: u8,
+    /// Length of the window in bits, 0 before there is one.
+    window: u8,
+    /// A byte that fell off the alignment, for whoever owns the chunk.
+    pub flags: u8,
+}
+
+impl XorAppender {
+    /// Begins a chunk with its first sample.
+    #[inline]
+    pub fn start(timestamp_ms: i64, value_bits: u64, mut sink: impl FnMut(u32, u64)) -> Self {
+        sink(0, timestamp_ms as u64);
+        sink(1, value_bits);
+        Self {
+            last_ms: timestamp_ms,
+            delta: 0,
+            last_bits: value_bits,
+            pending: 0,
+            len_bits: FIRST_SAMPLE_BITS as u16,
+            count: 1,
+            leading: 0,
+            window: 0,
+            flags: 0,
+        }
+    }
+
+    /// Timestamp of the last sample.
+    #[inline]
+    #[must_use]
+    pub const fn last_ms(&self) -> i64 {
+        self.last_ms
+    }
+
+    /// Bits of the last value.
+    #[inline]
+    #[must_use]
+    pub const fn last_bits(&self) -> u64 {
+        self.last_bits
+    }
+
+    #[inline]
+    #[must_use]
+    pub const fn count(&self) -> u8 {
+        self.count
+    }
+
+    #[inline]
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.count >= CHUNK_SAMPLES_MAX
+    }
+
+    /// Length of the stream.
+    #[inline]
+    #[must_use]
+    pub const fn len_bits(&self) -> u16 {
+        self.len_bits
+    }
+
+    /// Words handed out so far.
+    #[inline]
+    #[must_use]
+    pub const fn words(&self) -> u32 {
+        self.len_bits as u32 / WORD_BITS
+    }
+
+    /// The word after those; it belongs to the stream if the length is not a multiple of 64.
+    #[inline]
+    #[must_use]
+    pub const fn pending(&self) -> u64 {
+        self.pending
+    }
+
+    #[inline]
+    fn push(&mut self, value: u64, len: u32, sink: &mut impl FnMut(u32, u64)) {
+        let index = self.words();
+        let full = push_bits(&mut self.pending, u32::from(self.len_bits) % WORD_BITS, value, len);
+        self.len_bits += len as u16;
+        if let Some(word) = full {
+            sink(index, word);
+        }
+    }
+
+    /// Adds a sample. Times should ascend, but any can be encoded.
+    #[inline]
+    pub fn append(&mut self, timestamp_ms: i64, value_bits: u64, mut sink: impl FnMut(u32, u64)) {
+        assert!(self.count < CHUNK_SAMPLES_MAX, "append to a full chunk of {} samples", self.count);
+        let delta = timestamp_ms.wrapping_sub(self.last_ms);
+        let delta_of_delta = delta.wrapping_sub(self.delta);
+        let xor = value_bits ^ self.last_bits;
+        self.last_ms = timestamp_ms;
+        self.delta = delta;
+        self.last_bits = value_bits;
+        self.count += 1;
+
+        let (mut code, mut len) = match delta_code(delta_of_delta) {
+            Some(code) => code,
+            None => {
+                self.push(0b11111, 5, &mut sink);
+                self.push(delta_of_delta as u64, WORD_BITS, &mut sink);
+                (0, 0)
+            }
+        };
+        if xor == 0 {
+            return self.push(code, len + 1, &mut sink);
+        }
+        let leading = xor.leading_zeros().min(LEADING_MAX);
+        let trailing = xor.trailing_zeros();
+        let needed = WORD_BITS - leading - trailing;
+        let window = u32::from(self.window);
+        let window_leading = u32::from(self.leading);
+        let window_trailing = WORD_BITS - window_leading - window;
+        let fits = leading >= window_leading && trailing >= window_trailing;
+        // A window that fits but is so wide that telling a new one is cheaper is given up.
+        let (payload, payload_len) = if fits && window != 0 && window <= needed + WINDOW_BITS {
+            code |= 0b01 << len;
+            len += 2;
+            (xor >> window_trailing, window)
+        } else {
+            code |= (0b11 | u64::from(leading) << 2 | u64::from(needed - 1) << 7) << len;
+            len += 2 + WINDOW_BITS;
+            self.leading = leading as u8;
+            self.window = needed as u8;
+            (xor >> trailing, needed)
+        };
+        if len + payload_len <= WORD_BITS {
+            self.push(code | payload << len, len + payload_len, &mut sink);
+        } else {
+            self.push(code, len, &mut sink);
+            self.push(payload, payload_len, &mut sink);
+        }
+    }
+}
+
+/// An open chunk that keeps its own words.
+#[derive(Debug, Clone, Default)]
+pub struct ChunkBuilder {
+    words: Vec<u64>,
+    appender: Option<XorAppender>,
+}
+
+impl ChunkBuilder {
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { words: Vec::new(), appender: None }
+    }
+
+    /// Adds a sample; there must be room for it.
+    pub fn append(&mut self, timestamp_ms: i64, value: f64) {
+        let words = &mut self.words;
+        match &mut self.appender {
+            Some(appender) => appender.append(timestamp_ms, value.to_bits(), |_, word| words.push(word)),
+            none => {
+                *none = Some(XorAppender::start(timestamp_ms, value.to_bits(), |_, word| words.push(word)));
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn count(&self) -> u8 {
+        self.appender.as_ref().map_or(0, XorAppender::count)
+    }
+
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.appender.as_ref().is_some_and(XorAppender::is_full)
+    }
+
+    /// Bits of the stream so far.
+    #[must_use]
+    pub fn len_bits(&self) -> usize {
+        self.appender.as_ref().map_or(0, |appender| usize::from(appender.len_bits()))
+    }
+
+    /// Ends the chunk: its stream in words. The builder is empty afterwards.
+    pub fn finish(&mut self) -> Vec<u64> {
+        if let Some(appender) = self.appender.take()
+            && u32::from(appender.len_bits()) % WORD_BITS != 0
+        {
+            self.words.push(appender.pending());
+        }
+        std::mem::take(&mut self.words)
+    }
+}

@@ -1,0 +1,139 @@
+//! Reading a series out of generations into two columns: sorted, unique, the newest write wins.
+
+use crate::chunk::decode_words;
+use crate::model::{SeriesRef, TimeRange};
+
+use super::generation::Generation;
+use super::sealed::{NONE, SealedChunk};
+use super::series::Head;
+
+impl Generation {
+    /// Appends the series' samples of the range to the columns, in order of time.
+    pub fn read(
+        &self,
+        series: SeriesRef,
+        range: TimeRange,
+        timestamps_ms: &mut Vec<i64>,
+        values: &mut Vec<f64>,
+    ) {
+        let Some(head) = self.head(series) else { return };
+        if range.is_empty() || !range.overlaps_inclusive(head.min_ms, head.max_ms()) {
+            return;
+        }
+        let base = timestamps_ms.len();
+        self.read_chunks(head, range, timestamps_ms, values);
+        trim(base, range, timestamps_ms, values);
+        if let Some(ooo) = self.ooo.get(head.ooo) {
+            let (mut late_ms, mut late_values) = (Vec::new(), Vec::new());
+            ooo.read(range, &mut late_ms, &mut late_values);
+            trim(0, range, &mut late_ms, &mut late_values);
+            merge_newer(base, timestamps_ms, values, &late_ms, &late_values);
+        }
+    }
+
+    /// Appends the chunks that overlap the range.
+    fn read_chunks(
+        &self,
+        head: &Head,
+        range: TimeRange,
+        timestamps_ms: &mut Vec<i64>,
+        values: &mut Vec<f64>,
+    ) {
+        let mut chunks = Vec::new();
+        let mut index = head.sealed;
+        while index != NONE
+            && let Some(chunk) = self.sealed.get(index)
+            && chunk.last_ms >= range.start_ms
+        {
+            if chunk.first_ms < range.end_ms {
+                chunks.push(chunk);
+            }
+            index = chunk.previous;
+        }
+        for chunk in chunks.iter().rev() {
+            self.sealed.decode(chunk, timestamps_ms, values);
+        }
+        let newest_sealed = self.sealed.get(head.sealed).map_or(i64::MIN, |chunk| chunk.last_ms);
+        if head.max_ms() >= range.start_ms && newest_sealed < range.end_ms {
+            self.decode_open(head, timestamps_ms, values);
+        }
+    }
+
+    fn decode_open(&self, head: &Head, timestamps_ms: &mut Vec<i64>, values: &mut Vec<f64>) {
+        let mut words = self.scratch.take();
+        self.segments.gather(&head.chunk, head.segment, &mut words);
+        let (len_bits, count) = (usize::from(head.chunk.len_bits()), u16::from(head.chunk.count()));
+        let decoded = decode_words(&words, len_bits, count, timestamps_ms, values);
+        assert!(decoded.is_ok(), "open chunk of {count} samples: {decoded:?}");
+        self.scratch.replace(words);
+    }
+
+    /// Value bits at a timestamp in the chunks, late samples left aside.
+    pub(super) fn value_in_chunks(&self, head: &Head, timestamp_ms: i64) -> Option<u64> {
+        if timestamp_ms == head.max_ms() {
+            return Some(head.chunk.last_bits());
+        }
+        let mut holder: Option<&SealedChunk> = None;
+        let mut index = head.sealed;
+        while let Some(chunk) = self.sealed.get(index)
+            && chunk.last_ms >= timestamp_ms
+        {
+            holder = Some(chunk);
+            index = chunk.previous;
+        }
+        let (mut timestamps, mut values) = (Vec::new(), Vec::new());
+        match holder {
+            Some(chunk) if chunk.first_ms > timestamp_ms => return None,
+            Some(chunk) => self.sealed.decode(chunk, &mut timestamps, &mut values),
+            None => self.decode_open(head, &mut timestamps, &mut values),
+        }
+        let at = timestamps.binary_search(&timestamp_ms).ok()?;
+        values.get(at).map(|value| value.to_bits())
+    }
+}
+
+/// Drops what lies behind `base` and outside of the range; the columns are sorted from there.
+pub(super) fn trim(base: usize, range: TimeRange, timestamps_ms: &mut Vec<i64>, values: &mut Vec<f64>) {
+    let column = timestamps_ms.get(base..).unwrap_or_default();
+    let begin = base + column.partition_point(|time| *time < range.start_ms);
+    let end = base + column.partition_point(|time| *time < range.end_ms);
+    timestamps_ms.truncate(end);
+    values.truncate(end);
+    if begin > base {
+        let begin = begin.min(end);
+        timestamps_ms.drain(base..begin);
+        values.drain(base..begin);
+    }
+}
+
+/// Merges sorted samples into the sorted columns behind `base`; of equal timestamps the merged
+/// ones stay.
+pub(super) fn merge_newer(
+    base: usize,
+    timestamps_ms: &mut Vec<i64>,
+    values: &mut Vec<f64>,
+    newer_ms: &[i64],
+    newer_values: &[f64],
+) {
+    let Some(first) = newer_ms.first() else { return };
+    // Only what is not older than the first of the newer samples takes part.
+    let start = base + timestamps_ms.get(base..).unwrap_or_default().partition_point(|time| time < first);
+    let older_ms = timestamps_ms.split_off(start);
+    let older_values = values.split_off(start);
+    timestamps_ms.reserve(older_ms.len() + newer_ms.len());
+    values.reserve(older_ms.len() + newer_ms.len());
+    let mut older = older_ms.iter().zip(&older_values).peekable();
+    for (newer_ms, newer_value) in newer_ms.iter().zip(newer_values) {
+        while let Some((time, value)) = older.next_if(|(time, _)| *time < newer_ms) {
+            timestamps_ms.push(*time);
+            values.push(*value);
+        }
+        older.next_if(|(time, _)| *time == newer_ms);
+        timestamps_ms.push(*newer_ms);
+        values.push(*newer_value);
+    }
+    for (time, value) in older {
+        timestamps_ms.push(*time);
+        values.push(*value);
+    }
+}
