@@ -86,7 +86,7 @@ impl QueryService {
         let slot = slot.ok_or(EvalError::Timeout)?;
         let queued = started.elapsed().saturating_sub(prepared);
         let deadline = started + question.timeout;
-        let budget = Arc::new(QueryBudget::new(deadline, self.settings.samples_max));
+        let budget = Arc::new(QueryBudget::new(deadline));
         let host = Host { router: &self.router, budget: &budget };
         let evaluating = Instant::now();
         let running = Running(&budget);

@@ -15,19 +15,19 @@ use crate::promql::plan::Fragment;
 /// Series between two looks at the clock.
 const CHECK_EVERY: u64 = 64;
 
-/// What one query may still use, shared by all cores that work for it.
+/// How long one query may run and what it has read, shared by all cores that work for it. The limit
+/// of samples is the evaluation's own.
 #[derive(Debug)]
 pub struct QueryBudget {
     deadline: Instant,
     canceled: AtomicBool,
     samples: AtomicU64,
-    samples_max: u64,
 }
 
 impl QueryBudget {
     #[must_use]
-    pub const fn new(deadline: Instant, samples_max: u64) -> Self {
-        Self { deadline, canceled: AtomicBool::new(false), samples: AtomicU64::new(0), samples_max }
+    pub const fn new(deadline: Instant) -> Self {
+        Self { deadline, canceled: AtomicBool::new(false), samples: AtomicU64::new(0) }
     }
 
     /// Tells all cores to stop working for this query.
@@ -44,18 +44,8 @@ impl QueryBudget {
     }
 
     /// Counts samples that were read.
-    pub fn charge(&self, samples: u64) -> Result<(), EvalError> {
-        let before = self.samples.fetch_add(samples, Ordering::Relaxed);
-        if before.saturating_add(samples) > self.samples_max {
-            Err(EvalError::TooManySamples)
-        } else {
-            Ok(())
-        }
-    }
-
-    #[must_use]
-    pub const fn deadline(&self) -> Instant {
-        self.deadline
+    pub fn count(&self, samples: u64) {
+        self.samples.fetch_add(samples, Ordering::Relaxed);
     }
 
     /// Samples read so far.
@@ -103,7 +93,7 @@ async fn run(
     loop {
         let next = cursor.next(&mut columns).await;
         let Some(labels) = next.map_err(|error| EvalError::Storage(error.to_string()))? else { break };
-        budget.charge(columns.timestamps_ms.len() as u64)?;
+        budget.count(columns.timestamps_ms.len() as u64);
         runner.push(&labels, &columns.timestamps_ms, &columns.values)?;
         series += 1;
         if series.is_multiple_of(CHECK_EVERY) {

@@ -9,7 +9,7 @@
 //! assert_eq!(
 //!     exposition.finish(),
 //!     "# HELP tsdb_wal_commits_total Durable writes of the log.\n\
-//!      # TYPE tsdb_wal_commits_total counter\n\
+//!      ## TYPE tsdb_wal_commits_total counter\n\
 //!      tsdb_wal_commits_total{shard=\"0\"} 7\n"
 //! );
 //! ```

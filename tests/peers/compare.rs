@@ -7,6 +7,8 @@ use serde_json::Value;
 use crate::common::http::Answer;
 
 const TOLERANCE: f64 = 1e-9;
+/// Below this a value is what rounding left of zero, such as the deviation of equal numbers.
+const ROUNDING: f64 = 1e-13;
 /// Differences of one query that are spelled out.
 const SHOWN_MAX: usize = 3;
 
@@ -118,5 +120,5 @@ fn first_difference(expected: &[(String, f64)], found: &[(String, f64)]) -> Opti
 }
 
 fn close(a: f64, b: f64) -> bool {
-    a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= TOLERANCE * a.abs().max(b.abs())
+    a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= ROUNDING.max(TOLERANCE * a.abs().max(b.abs()))
 }

@@ -1,10 +1,9 @@
 //! Keeps executors from oversleeping.
 //!
-//! On some kernels an executor that sleeps in `io_uring_enter` now and then misses the event that
-//! should wake it: a completion is pending and its thread sleeps on until something interrupts the
-//! system call (seen with glommio 0.9 on Linux 6.18, with messages from other threads as well as
-//! with I/O). A signal interrupts it. So a thread of its own sends every registered executor one forty
-//! times a second; this bounds the loss to 25 ms and costs some 0.1 % of a core for each executor.
+//! glommio 0.9 now and then goes to sleep although a task is ready or a message has come, and sleeps
+//! on until something interrupts its system call. A signal does. So a thread of its own sends every
+//! registered executor one forty times a second; this bounds the stall to 25 ms and costs some 0.1 %
+//! of a core for each executor.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

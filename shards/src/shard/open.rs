@@ -76,14 +76,9 @@ impl Replay<'_> {
                 }
             }
             Record::Samples(samples) => {
-                for entry in samples {
-                    match entry {
-                        Ok(entry) if self.state.registry.contains(entry.series) => {
-                            self.state.memtable.append(entry.series, entry.timestamp_ms, entry.value);
-                        }
-                        _ => self.lost_samples += 1,
-                    }
-                }
+                let State { registry, memtable, scratch, .. } = &mut *self.state;
+                self.lost_samples += scratch.refill(samples, |series| registry.contains(series));
+                scratch.store(memtable);
             }
             Record::Metadata(metadata) => {
                 self.state.metadata.insert(metadata.metric.clone(), metadata);

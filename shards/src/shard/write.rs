@@ -8,9 +8,9 @@ use crate::limits::{
     LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_BYTES_MAX, LABELS_MAX, METADATA_BYTES_MAX,
     METADATA_MAX,
 };
-use crate::memtable::Appended;
+use crate::memtable::{Appended, Memtable};
 use crate::model::{BatchSeries, Labels, METRIC_NAME, Metadata, SampleBatch, SeriesRef};
-use crate::wal::record::{RECORD_SAMPLES_MAX, put_metadata, put_series};
+use crate::wal::record::{RECORD_SAMPLES_MAX, Samples, put_metadata, put_series};
 use crate::wal::{Lsn, SamplesEncoder};
 
 /// Columns that writes use again and again.
@@ -21,6 +21,36 @@ pub(super) struct Scratch {
     timestamps_ms: Vec<i64>,
     values: Vec<f64>,
     appended: Vec<Appended>,
+}
+
+impl Scratch {
+    fn clear(&mut self) {
+        self.refs.clear();
+        self.timestamps_ms.clear();
+        self.values.clear();
+    }
+
+    /// Takes over the samples of a log record whose series are known; gives the number of others.
+    pub(super) fn refill(&mut self, samples: Samples<'_>, is_known: impl Fn(SeriesRef) -> bool) -> u64 {
+        self.clear();
+        let mut lost = 0;
+        for entry in samples {
+            match entry {
+                Ok(entry) if is_known(entry.series) => {
+                    self.refs.push(entry.series);
+                    self.timestamps_ms.push(entry.timestamp_ms);
+                    self.values.push(entry.value);
+                }
+                _ => lost += 1,
+            }
+        }
+        lost
+    }
+
+    /// Appends the samples to the memtable.
+    pub(super) fn store(&mut self, memtable: &mut Memtable) {
+        memtable.append_many(&self.refs, &self.timestamps_ms, &self.values, &mut self.appended);
+    }
 }
 
 /// Times of samples that are accepted, both inclusive.
@@ -61,9 +91,7 @@ impl Shard {
         let mut outcome = AppendOutcome::default();
         let mut state = self.state.borrow_mut();
         let mut scratch = std::mem::take(&mut state.scratch);
-        scratch.refs.clear();
-        scratch.timestamps_ms.clear();
-        scratch.values.clear();
+        scratch.clear();
         state.registry.lookup_many(batch.keys(), &mut scratch.found);
         let mut created: Vec<(SeriesRef, &[u8])> = Vec::new();
         for (index, (series, found)) in batch.series().zip(&scratch.found).enumerate() {
@@ -130,12 +158,7 @@ impl Shard {
                 });
             }
         });
-        state.memtable.append_many(
-            &scratch.refs,
-            &scratch.timestamps_ms,
-            &scratch.values,
-            &mut scratch.appended,
-        );
+        scratch.store(&mut state.memtable);
         outcome.stored = scratch.refs.len() as u64;
         for appended in &scratch.appended {
             match appended {

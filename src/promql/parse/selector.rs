@@ -72,21 +72,6 @@ impl Parser<'_> {
     }
 
     fn matcher(&self, op: MatchOp, name: &str, value: &str, span: Span) -> Parsed<Matcher> {
-        Matcher::new(op, name, value).map_err(|error| {
-            let reason = regex_fault(&error.reason);
-            self.error(span, format!("error parsing regexp: {reason}: `{value}`"))
-        })
-    }
-}
-
-/// What is wrong with a pattern, in the words of upstream where they differ. The last line of the
-/// reason says it; those before may draw the pattern.
-fn regex_fault(reason: &str) -> &str {
-    match reason.lines().last().unwrap_or_default().trim_start_matches("error: ") {
-        "unclosed group" => "missing closing )",
-        "unopened group" => "unexpected )",
-        "unclosed character class" => "missing closing ]",
-        "repetition operator missing expression" => "missing argument to repetition operator",
-        other => other,
+        Matcher::new(op, name, value).map_err(|error| self.error(span, error.reason))
     }
 }

@@ -1,3 +1,5 @@
+//! The simulated disk keeps the promises of a disk, and no others.
+
 use std::collections::BTreeSet;
 
 use futures_lite::future::block_on;

@@ -1,3 +1,5 @@
+//! The series table file: what was acknowledged is read back, whatever happens to the disk.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_lite::future::{block_on, poll_once};
