@@ -203,10 +203,7 @@ fn reads(registry: &Registry, memtable: &Memtable) {
                 matcher(MatchOp::Regex, "cpu", ".+"),
             ],
         ),
-        (
-            "name, instance=~pattern",
-            vec![name, matcher(MatchOp::Regex, "instance", "host-0+[1-4]2.*:9100")],
-        ),
+        ("name, instance=~pattern", vec![name, matcher(MatchOp::Regex, "instance", "host-0+[1-4]2.*:9100")]),
         ("instance=~pattern", vec![matcher(MatchOp::Regex, "instance", "host-0+[1-4]2.*:9100")]),
         ("name=~prefix", vec![matcher(MatchOp::Regex, "__name__", "node_subsystem_0.*")]),
     ];
