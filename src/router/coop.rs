@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Lets other tasks of this core run when this one has run long enough.
 pub async fn yield_if_needed() {
-    glommio::yield_if_needed().await;
+    shards::io::coop::yield_if_needed().await;
 }
 
 /// Starts a task on this core that goes on when its caller is gone, and gives a future of its end.

@@ -19,9 +19,6 @@ use crate::query::QuerySettings;
 use crate::query::admission::Gate;
 use crate::router::Router;
 
-/// How long a task may run before it is asked to yield.
-const PREEMPT: Duration = Duration::from_micros(500);
-
 /// Everything a router core is made of. Plain data on its way to the core.
 #[derive(Clone)]
 pub(super) struct RouterCore {
@@ -43,7 +40,6 @@ impl RouterCore {
     pub(super) fn spawn(self) -> anyhow::Result<ExecutorJoinHandle<anyhow::Result<()>>> {
         LocalExecutorBuilder::new(Placement::Unbound)
             .name(&format!("router-core-{}", self.number))
-            .preempt_timer(PREEMPT)
             .spawn(move || self.run())
             .map_err(|error| anyhow::anyhow!("router core not started: {error}"))
     }

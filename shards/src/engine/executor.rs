@@ -18,8 +18,6 @@ use crate::io::{Disk, nudge};
 use crate::shard::{Shard, ShardOptions};
 use crate::wal::SyncPolicy;
 
-/// How long a task may run before it is asked to yield.
-const PREEMPT: Duration = Duration::from_micros(500);
 /// Task queue shares: while both have work, writes get this much more than reads.
 const SHARES_WRITE: usize = 1000;
 const SHARES_READ: usize = 500;
@@ -41,7 +39,6 @@ pub(super) fn spawn(
     let placement = cpu.map_or(Placement::Unbound, Placement::Fixed);
     LocalExecutorBuilder::new(placement)
         .name(name)
-        .preempt_timer(PREEMPT)
         .spawn(move || run(tenants))
         .map_err(|error| Error::Executor { reason: error.to_string() })
 }

@@ -3,6 +3,7 @@
 //! Files written here are opened with O_DIRECT and O_DSYNC: a write that returned is on the disk.
 //! Everything above this module asks a [`Disk`] and knows nothing of glommio.
 
+pub mod coop;
 pub mod dirs;
 mod dma;
 pub mod nudge;
@@ -91,7 +92,7 @@ impl Disk {
     /// Lets other tasks of the core run when this one has run long enough.
     pub async fn yield_if_needed(&self) {
         match self {
-            Self::Dma => glommio::yield_if_needed().await,
+            Self::Dma => coop::yield_if_needed().await,
             #[cfg(any(test, feature = "sim"))]
             Self::Sim(_) => {}
         }
