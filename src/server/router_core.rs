@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use shards::clock::Clock;
+use shards::io::coop::PREEMPT;
 use shards::io::nudge::nudge_this_thread;
 
 use super::figures::{FigureLinks, Figures};
@@ -40,6 +41,7 @@ impl RouterCore {
     pub(super) fn spawn(self) -> anyhow::Result<ExecutorJoinHandle<anyhow::Result<()>>> {
         LocalExecutorBuilder::new(Placement::Unbound)
             .name(&format!("router-core-{}", self.number))
+            .preempt_timer(PREEMPT)
             .spawn(move || self.run())
             .map_err(|error| anyhow::anyhow!("router core not started: {error}"))
     }

@@ -14,7 +14,7 @@ use glommio::{
 use super::mailbox::{Inbox, Job, ShardState};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::io::{Disk, nudge};
+use crate::io::{Disk, coop, nudge};
 use crate::shard::{Shard, ShardOptions};
 use crate::wal::SyncPolicy;
 
@@ -39,6 +39,7 @@ pub(super) fn spawn(
     let placement = cpu.map_or(Placement::Unbound, Placement::Fixed);
     LocalExecutorBuilder::new(placement)
         .name(name)
+        .preempt_timer(coop::PREEMPT)
         .spawn(move || run(tenants))
         .map_err(|error| Error::Executor { reason: error.to_string() })
 }

@@ -1,11 +1,15 @@
 //! Sharing a core among tasks.
 //!
-//! glommio's own way, its preemption timer, has to stay long: when the timer fires between the poll
-//! for events and the first task, the executor goes to sleep with tasks ready. A short one did so
-//! in one of a hundred starts on a busy machine. So tasks look at a clock of their own.
+//! glommio's own way, its preemption timer, must not be short: when the timer fires between the poll
+//! for events and the first task, the executor goes to sleep with tasks ready. One of 500 us did so
+//! in one of a hundred starts on a busy machine. So the timer only bounds how long events wait
+//! behind busy tasks, and tasks take turns by a clock of their own.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
+
+/// The preemption timer of every executor: events are looked for this often while tasks are busy.
+pub const PREEMPT: Duration = Duration::from_millis(5);
 
 /// How long tasks of one queue may run before those of another get their turn.
 const TURN: Duration = Duration::from_micros(500);
