@@ -136,6 +136,19 @@ impl Generation {
         self.append_slowly(series, index, timestamp_ms, bits, frozen)
     }
 
+    /// What a sample for a newer generation is beside the samples of this one; `None` where it is
+    /// newer than all of its series here.
+    fn against(&self, series: SeriesRef, timestamp_ms: i64, bits: u64) -> Option<Appended> {
+        if timestamp_ms > self.head(series)?.max_ms() {
+            return None;
+        }
+        Some(match self.value_at(series, timestamp_ms) {
+            Some(stored) if stored == bits => Appended::Duplicate,
+            Some(_) => Appended::Replaced,
+            None => Appended::OutOfOrder,
+        })
+    }
+
     /// The first sample of a series in this generation.
     #[cold]
     fn append_first(
@@ -145,19 +158,12 @@ impl Generation {
         bits: u64,
         frozen: Option<&Self>,
     ) -> Appended {
-        let mut appended = Appended::Stored;
-        let mut behind = false;
-        if let Some(frozen) = frozen
-            && let Some(head) = frozen.head(series)
-            && timestamp_ms <= head.max_ms()
-        {
-            behind = true;
-            appended = match frozen.value_at(series, timestamp_ms) {
-                Some(stored) if stored == bits => return Appended::Duplicate,
-                Some(_) => Appended::Replaced,
-                None => Appended::OutOfOrder,
-            };
+        let against = frozen.and_then(|frozen| frozen.against(series, timestamp_ms, bits));
+        if against == Some(Appended::Duplicate) {
+            return Appended::Duplicate;
         }
+        let behind = against.is_some();
+        let appended = against.unwrap_or(Appended::Stored);
         let mut segment = segments::NONE;
         let mut chunk =
             XorAppender::start(timestamp_ms, bits, |at, word| self.segments.put(&mut segment, at, word));
@@ -210,17 +216,12 @@ impl Generation {
             }
         }
         let mut behind = false;
-        if !here
-            && let Some(frozen) = frozen
-            && let Some(head) = frozen.head(series)
-            && timestamp_ms <= head.max_ms()
-        {
+        if !here && let Some(against) = frozen.and_then(|frozen| frozen.against(series, timestamp_ms, bits)) {
+            if against == Appended::Duplicate {
+                return Appended::Duplicate;
+            }
             behind = true;
-            appended = match frozen.value_at(series, timestamp_ms) {
-                Some(stored) if stored == bits => return Appended::Duplicate,
-                Some(_) => Appended::Replaced,
-                None => Appended::OutOfOrder,
-            };
+            appended = against;
         }
         if newest_here {
             self.append_in_order(index, timestamp_ms, bits, behind);

@@ -210,8 +210,9 @@ impl<'a> Iterator for LabelsIter<'a> {
     }
 }
 
+/// Name and value of the next label of canonical bytes.
 #[inline]
-fn next_label<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a str, &'a str)> {
+pub(crate) fn next_label<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a str, &'a str)> {
     cursor.u8().ok()?;
     cursor.uvarint().ok()?;
     cursor.u8().ok()?;

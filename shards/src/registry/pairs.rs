@@ -6,6 +6,7 @@
 
 use crate::arena::Pages;
 use crate::codec::Cursor;
+use crate::model::label::next_label;
 use crate::model::label::put_label;
 
 use super::symbols::Symbols;
@@ -41,14 +42,7 @@ pub(super) fn label_slices(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Name and value of the canonical bytes of one label.
 pub(super) fn split_label(bytes: &[u8]) -> Option<(&str, &str)> {
-    let mut cursor = Cursor::new(bytes);
-    cursor.u8().ok()?;
-    cursor.uvarint().ok()?;
-    cursor.u8().ok()?;
-    let name = cursor.length_prefixed().ok()?;
-    cursor.u8().ok()?;
-    let value = cursor.length_prefixed().ok()?;
-    Some((std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?))
+    next_label(&mut Cursor::new(bytes))
 }
 
 impl Pairs {
