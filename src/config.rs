@@ -13,7 +13,7 @@ use clap::Args;
 use shards::limits::{SHARDS_MAX, WAL_SEGMENT_BYTES_MAX, WAL_SEGMENT_BYTES_MIN};
 use shards::wal::{SyncPolicy, WalOptions};
 
-use crate::limits;
+use crate::{limits, machine};
 use crate::telemetry::log::{self, LogFormat};
 use crate::units::{duration_text, parse_duration, parse_size, size_text};
 
@@ -52,7 +52,50 @@ pub struct StartFlags {
     #[arg(long, env = "TSDB_WAL_SEGMENT_BYTES", default_value_t = Size(limits::WAL_SEGMENT_BYTES_DEFAULT), value_name = "SIZE", value_parser = segment_bytes)]
     wal_segment_bytes: Size,
 
-    /// Samples older than this are refused
+    /// Memory of samples that are not yet on disk in their final form; flushed when it is reached
+    /// [default: a sixteenth of the memory, from 16MiB to 128MiB]
+    #[arg(long, env = "TSDB_MEMTABLE_BYTES", value_name = "SIZE", value_parser = memtable_bytes)]
+    memtable_bytes: Option<Size>,
+
+    /// Bytes of log after which a shard flushes
+    #[arg(long, env = "TSDB_FLUSH_WAL_BYTES", default_value_t = Size(limits::FLUSH_WAL_BYTES_DEFAULT), value_name = "SIZE", value_parser = flush_wal_bytes)]
+    flush_wal_bytes: Size,
+
+    /// Longest time between flushes
+    #[arg(long, env = "TSDB_FLUSH_INTERVAL", default_value_t = Span(limits::FLUSH_INTERVAL_DEFAULT), value_name = "DURATION", value_parser = span)]
+    flush_interval: Span,
+
+    /// Memory for pieces of files that queries have read [default: a thirty-second of the memory, from
+    /// 8MiB to 32MiB]
+    #[arg(long, env = "TSDB_CACHE_BYTES", value_name = "SIZE", value_parser = cache_bytes)]
+    cache_bytes: Option<Size>,
+
+    /// Bytes a second that compaction may write; 0: as fast as it can
+    #[arg(long, env = "TSDB_COMPACTION_RATE", default_value_t = Size(0), value_name = "SIZE", value_parser = any_size)]
+    compaction_rate: Size,
+
+    /// Room on the disk that is kept for compaction and retention
+    #[arg(long, env = "TSDB_DISK_RESERVE", default_value_t = Size(limits::DISK_RESERVE_DEFAULT), value_name = "SIZE", value_parser = any_size)]
+    disk_reserve: Size,
+
+    /// Bytes that all files may take; the oldest data go first
+    #[arg(long, env = "TSDB_RETENTION_BYTES", value_name = "SIZE", value_parser = retention_bytes)]
+    retention_bytes: Option<Size>,
+
+    /// Share of the file system, in percent, that all files may take
+    #[arg(long, env = "TSDB_RETENTION_PERCENT", value_name = "NUMBER", value_parser = percent)]
+    retention_percent: Option<u8>,
+
+    /// File of settings, JSON, read at the start and at each SIGHUP: retention, retention_bytes,
+    /// retention_percent; what it names counts instead of the flags
+    #[arg(long, env = "TSDB_SETTINGS_FILE", value_name = "PATH")]
+    settings_file: Option<PathBuf>,
+
+    /// Serve /api/v1/admin/tsdb/: flush, compact, snapshot, delete_series, clean_tombstones, retention
+    #[arg(long, env = "TSDB_ENABLE_ADMIN_API")]
+    enable_admin_api: bool,
+
+    /// Samples older than this are refused, and deleted
     #[arg(long, env = "TSDB_RETENTION", default_value_t = Span(limits::RETENTION_DEFAULT), value_name = "DURATION", value_parser = span)]
     retention: Span,
 
@@ -118,7 +161,18 @@ pub struct Config {
     pub shards: Option<u16>,
     pub router_cores: usize,
     pub wal: WalOptions,
+    pub memtable_bytes: u64,
+    pub flush_wal_bytes: u64,
+    pub flush_interval: Duration,
+    pub cache_bytes: u64,
+    /// Bytes a second; `None`: no limit.
+    pub compaction_rate: Option<u64>,
+    pub disk_reserve: u64,
     pub retention: Duration,
+    pub retention_bytes: Option<u64>,
+    pub retention_percent: Option<u8>,
+    pub settings_file: Option<PathBuf>,
+    pub admin_api: bool,
     pub future_max: Duration,
     pub series_max: u64,
     /// `None`: the server does not write its own figures.
@@ -171,6 +225,8 @@ impl StartFlags {
         let memory = |flag, size: Size| {
             usize::try_from(size.0).map_err(|_| ConfigError::Address { flag, value: size.to_string() })
         };
+        let share =
+            |divisor: u64, least: u64, most: u64| (machine::memory_bytes() / divisor).clamp(least, most);
         let interval = self.self_scrape_interval.0;
         Ok(Config {
             listen: self.listen,
@@ -178,7 +234,17 @@ impl StartFlags {
             shards: self.shards,
             router_cores: self.router_cores,
             wal: WalOptions { sync: self.wal_sync, segment_bytes: self.wal_segment_bytes.0 },
+            memtable_bytes: self.memtable_bytes.map_or_else(|| share(16, 16 << 20, 128 << 20), |size| size.0),
+            flush_wal_bytes: self.flush_wal_bytes.0,
+            flush_interval: self.flush_interval.0,
+            cache_bytes: self.cache_bytes.map_or_else(|| share(32, 8 << 20, 32 << 20), |size| size.0),
+            compaction_rate: Some(self.compaction_rate.0).filter(|rate| *rate > 0),
+            disk_reserve: self.disk_reserve.0,
             retention: self.retention.0,
+            retention_bytes: self.retention_bytes.map(|size| size.0),
+            retention_percent: self.retention_percent,
+            settings_file: self.settings_file,
+            admin_api: self.enable_admin_api,
             future_max: self.max_future.0,
             series_max: self.max_series,
             self_scrape_interval: (!interval.is_zero()).then_some(interval),
@@ -213,6 +279,10 @@ impl Config {
         line("shards", &format_args!("{shards}, and {} router {cores}", self.router_cores));
         line("wal-sync", &format_args!("{}: {}", sync_text(self.wal.sync), promise(self.wal.sync)));
         line("wal-segments", &Size(self.wal.segment_bytes));
+        line(
+            "memory",
+            &format_args!("{} of samples, {} of cache", Size(self.memtable_bytes), Size(self.cache_bytes)),
+        );
         line("retention", &format_args!("{}, up to {} ahead", Span(self.retention), Span(self.future_max)));
         line(
             "queries",
@@ -392,6 +462,30 @@ fn connections(text: &str) -> Result<usize, String> {
 
 fn segment_bytes(text: &str) -> Result<Size, String> {
     size(text, WAL_SEGMENT_BYTES_MIN..=WAL_SEGMENT_BYTES_MAX)
+}
+
+fn memtable_bytes(text: &str) -> Result<Size, String> {
+    size(text, 1 << 20..=1 << 40)
+}
+
+fn flush_wal_bytes(text: &str) -> Result<Size, String> {
+    size(text, 1 << 20..=1 << 40)
+}
+
+fn cache_bytes(text: &str) -> Result<Size, String> {
+    size(text, 1 << 20..=1 << 40)
+}
+
+fn retention_bytes(text: &str) -> Result<Size, String> {
+    size(text, 1 << 20..=1 << 60)
+}
+
+fn any_size(text: &str) -> Result<Size, String> {
+    if text == "0" { Ok(Size(0)) } else { size(text, 0..=1 << 60) }
+}
+
+fn percent(text: &str) -> Result<u8, String> {
+    number(text, 1..=100)
 }
 
 fn body_bytes(text: &str) -> Result<Size, String> {

@@ -6,6 +6,7 @@
 
 pub mod limits;
 pub mod units;
+pub mod machine;
 pub mod telemetry;
 pub mod promql;
 pub mod ingest;

@@ -4,6 +4,12 @@
 
 use std::time::Duration;
 
+/// Log after which a shard flushes: what a restart has to read.
+pub const FLUSH_WAL_BYTES_DEFAULT: u64 = 256 << 20;
+pub const FLUSH_INTERVAL_DEFAULT: Duration = Duration::from_secs(2 * 3600);
+/// Room on the disk for compaction and retention.
+pub const DISK_RESERVE_DEFAULT: u64 = 4 << 20;
+
 /// Compressed body of a write.
 pub const BODY_BYTES_DEFAULT: u64 = 32 << 20;
 /// The largest value an operator may set: a body is held in memory as one piece.

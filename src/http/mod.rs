@@ -9,6 +9,7 @@ pub mod json;
 pub mod reply;
 pub mod conn;
 pub mod request;
+mod admin;
 mod write;
 mod read;
 mod metadata;
@@ -43,6 +44,8 @@ pub struct ApiOptions {
     pub bodies_in_flight_bytes_max: u64,
     /// Longest and default time of a query.
     pub query_timeout: Duration,
+    /// Whether operators may flush, compact, delete and so on.
+    pub admin: bool,
 }
 
 impl Default for ApiOptions {
@@ -51,6 +54,7 @@ impl Default for ApiOptions {
             body_bytes_max: usize::try_from(limits::BODY_BYTES_DEFAULT).unwrap_or(usize::MAX),
             bodies_in_flight_bytes_max: limits::BODIES_IN_FLIGHT_BYTES_DEFAULT,
             query_timeout: limits::QUERY_TIMEOUT_DEFAULT,
+            admin: false,
         }
     }
 }
@@ -119,6 +123,7 @@ struct Route {
 const READ: &[Method] = &[Method::GET, Method::HEAD];
 const QUERY: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
 const WRITE: &[Method] = &[Method::POST];
+const ADMIN: &[Method] = &[Method::POST, Method::PUT];
 
 fn route(path: &str) -> Option<Route> {
     /// An asynchronous function as an entry of the table.
@@ -139,6 +144,12 @@ fn route(path: &str) -> Option<Route> {
         "/api/v1/labels" => entry!(Labels, QUERY, true, metadata::labels),
         "/api/v1/series" => entry!(Series, QUERY, true, metadata::series),
         "/api/v1/status/buildinfo" => entry!(Status, READ, false, status::build_info),
+        "/api/v1/admin/tsdb/flush" => entry!(Admin, ADMIN, true, admin::flush),
+        "/api/v1/admin/tsdb/compact" => entry!(Admin, ADMIN, true, admin::compact),
+        "/api/v1/admin/tsdb/snapshot" => entry!(Admin, ADMIN, true, admin::snapshot),
+        "/api/v1/admin/tsdb/delete_series" => entry!(Admin, ADMIN, true, admin::delete_series),
+        "/api/v1/admin/tsdb/clean_tombstones" => entry!(Admin, ADMIN, true, admin::clean_tombstones),
+        "/api/v1/admin/tsdb/retention" => entry!(Admin, ADMIN, true, admin::retention),
         "/-/healthy" => entry!(Status, READ, false, status::healthy),
         "/-/ready" => entry!(Status, READ, false, status::ready),
         "/metrics" => entry!(Metrics, READ, false, status::metrics),

@@ -45,8 +45,42 @@ pub trait Service {
     /// The selected series, sorted, unique.
     fn series(&self, request: Selection) -> Answer<'_, Listing<Labels>>;
 
+    /// Does what an operator asks for, and answers when it is done.
+    fn admin(&self, action: AdminAction) -> Answer<'_, AdminDone>;
+
     /// The server's own figures in the text exposition format.
     fn metrics_text(&self) -> Answer<'_, String>;
+}
+
+/// What an operator may ask for.
+#[derive(Debug, Clone)]
+pub enum AdminAction {
+    /// Write what is in memory to disk.
+    Flush,
+    /// Flush, and merge everything to the highest level.
+    Compact,
+    /// Copy the data directory as it is now.
+    Snapshot,
+    /// Delete samples; both times are inclusive.
+    Delete { selectors: Vec<Vec<Matcher>>, start_ms: i64, end_ms: i64 },
+    /// Carry out deletes on everything on disk.
+    CleanTombstones,
+    Retention(RetentionChange),
+}
+
+/// Limits of retention that change; `Some(None)` lifts one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RetentionChange {
+    pub age: Option<Duration>,
+    pub bytes: Option<Option<u64>>,
+    pub percent: Option<Option<u8>>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AdminDone {
+    /// Name of the snapshot that was made, below `snapshots/` in the data directory.
+    pub snapshot: Option<String>,
 }
 
 /// Whether and why not the server takes requests.

@@ -126,6 +126,14 @@ impl Service for FakeService {
         })
     }
 
+    fn admin(&self, action: AdminAction) -> Answer<'_, AdminDone> {
+        Box::pin(async move {
+            self.say(format_args!("admin {action:?}"));
+            let snapshot = matches!(action, AdminAction::Snapshot).then(|| "copy".to_owned());
+            Ok(AdminDone { snapshot })
+        })
+    }
+
     fn metrics_text(&self) -> Answer<'_, String> {
         Box::pin(async { Ok("tsdb_up 1\n".to_owned()) })
     }

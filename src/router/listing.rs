@@ -17,7 +17,7 @@ impl Router {
         selectors: Vec<Vec<Matcher>>,
         range: TimeRange,
     ) -> Result<BTreeSet<String>, RouterError> {
-        let lists = self.ask_all(move |shard| shard.label_names(&selectors, range)).await?;
+        let lists = self.ask_all(move |shard| async move { shard.label_names(&selectors, range).await }).await?;
         Ok(lists.into_iter().flatten().collect())
     }
 
@@ -28,7 +28,9 @@ impl Router {
         selectors: Vec<Vec<Matcher>>,
         range: TimeRange,
     ) -> Result<BTreeSet<String>, RouterError> {
-        let lists = self.ask_all(move |shard| shard.label_values(&name, &selectors, range)).await?;
+        let lists = self
+            .ask_all(move |shard| async move { shard.label_values(&name, &selectors, range).await })
+            .await?;
         Ok(lists.into_iter().flatten().collect())
     }
 
@@ -39,26 +41,28 @@ impl Router {
         range: TimeRange,
         limit: usize,
     ) -> Result<Vec<Labels>, RouterError> {
-        let lists = self.ask_all(move |shard| shard.series(&selectors, range, limit)).await?;
+        let lists = self
+            .ask_all(move |shard| async move { shard.series(&selectors, range, limit).await })
+            .await?;
         let mut series: Vec<Labels> = lists.into_iter().flatten().collect();
         series.sort_unstable();
         Ok(series)
     }
 
     /// The answers of all shards to one question, in shard order.
-    pub(super) async fn ask_all<T, F>(&self, question: F) -> Result<Vec<T>, RouterError>
+    pub(super) async fn ask_all<T, F, Fut>(&self, question: F) -> Result<Vec<T>, RouterError>
     where
         T: Send + 'static,
-        F: Fn(&Shard) -> T + Clone + Send + 'static,
+        F: FnOnce(Rc<Shard>) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output = shards::error::Result<T>> + 'static,
     {
         let mut replies = Vec::with_capacity(self.shards.len());
         for handle in self.shards.iter() {
-            let question = question.clone();
-            replies.push(handle.call(Lane::Read, move |shard: Rc<Shard>| async move { question(&shard) })?);
+            replies.push(handle.call(Lane::Read, question.clone())?);
         }
         let mut answers = Vec::with_capacity(replies.len());
         for reply in replies {
-            answers.push(reply.await?);
+            answers.push(reply.await??);
         }
         Ok(answers)
     }

@@ -4,6 +4,7 @@
 //! A [`Router`] is a cheap handle that any core may hold. Work goes to a shard's core as a closure
 //! through its bounded mailbox; a full mailbox is an error that tells the client to come back.
 
+pub mod admin;
 pub mod coop;
 pub mod fragment;
 pub mod listing;
@@ -12,7 +13,7 @@ pub mod write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use shards::engine::{CallError, Engine, Lane, ShardHandle, ShardState};
+use shards::engine::{CallError, Engine, EngineHandle, Lane, ShardHandle, ShardState};
 use shards::model::KeyHasher;
 use shards::shard::ShardMetrics;
 
@@ -48,6 +49,7 @@ impl From<shards::error::Error> for RouterError {
 /// Handle to all shards of the server.
 #[derive(Clone)]
 pub struct Router {
+    engine: EngineHandle,
     shards: Arc<[ShardHandle]>,
     hasher: Arc<KeyHasher>,
     limits: DecodeLimits,
@@ -58,6 +60,7 @@ impl Router {
     #[must_use]
     pub fn new(engine: &Engine, limits: DecodeLimits) -> Self {
         Self {
+            engine: engine.handle(),
             shards: Arc::clone(engine.shards()),
             hasher: Arc::new(engine.hasher().clone()),
             limits,

@@ -74,7 +74,9 @@ impl Router {
 
     /// What all shard cores have decoded.
     pub async fn ingest_figures(&self) -> IngestFigures {
-        let ask = |_: &Shard| (std::thread::current().id(), INGEST.with(|core| core.counters.figures()));
+        let ask = |_: Rc<Shard>| async {
+            Ok((std::thread::current().id(), INGEST.with(|core| core.counters.figures())))
+        };
         // Several shards may live on one core, which counts once.
         let by_core: HashMap<_, _> = self.ask_all(ask).await.unwrap_or_default().into_iter().collect();
         let mut total = IngestFigures::default();

@@ -2,6 +2,7 @@
 
 mod figures;
 pub mod probe;
+mod retention;
 mod router_core;
 mod self_scrape;
 mod service;
@@ -10,9 +11,10 @@ mod shutdown;
 use std::io::Write;
 
 use anyhow::Context;
-use shards::engine::{Engine, EngineOptions};
+use shards::engine::{Engine, EngineOptions, Retention};
 
 use self::figures::FigureLinks;
+use self::retention::{SharedRetention, read_settings};
 use self::router_core::RouterCore;
 use self::self_scrape::OwnLabels;
 use self::shutdown::{stop_order, watch_signals};
@@ -34,9 +36,17 @@ const OWN_JOB: &str = "tsdb";
 pub fn run(config: &Config) -> anyhow::Result<()> {
     probe::check(config)?;
     let (order, stopping) = stop_order();
-    watch_signals(order).context("cannot wait for signals")?;
+    let hangups = watch_signals(order).context("cannot wait for signals")?;
     // The directory first: who holds it holds the port too, most likely, and says who it is.
-    let engine = Engine::open(&engine_options(config))?;
+    let mut options = engine_options(config);
+    if let Some(path) = &config.settings_file {
+        let change = read_settings(path)?;
+        options.retention.age = change.age.unwrap_or(options.retention.age);
+        options.retention.bytes = change.bytes.flatten();
+        options.retention.percent = change.percent.flatten();
+    }
+    let shared_retention = SharedRetention::new(options.retention);
+    let engine = Engine::open(&options)?;
     let listener = Listener::bind(config.listen)?;
     let address = listener.address();
     let mut out = std::io::stdout().lock();
@@ -61,9 +71,12 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
                 body_bytes_max: config.body_bytes_max,
                 bodies_in_flight_bytes_max: config.bodies_in_flight_bytes_max,
                 query_timeout: config.query_timeout,
+                admin: config.admin_api,
             },
             conn_options: ConnOptions { connections_max: config.connections_max, ..ConnOptions::default() },
             links: links.clone(),
+            retention: shared_retention.clone(),
+            hangups: config.settings_file.clone().filter(|_| number == 0).map(|path| (path, hangups.clone())),
             self_scrape: config.self_scrape_interval.filter(|_| number == 0).map(|every| (every, own)),
             stopping: stopping.clone(),
         };
@@ -82,16 +95,24 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
 }
 
 fn engine_options(config: &Config) -> EngineOptions {
-    let milliseconds =
-        |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     EngineOptions {
         directory: config.data_dir.clone(),
         shards: config.shards,
         cpus: allowed_cpus(),
         wal: config.wal.clone(),
-        retention_ms: milliseconds(config.retention),
-        future_ms_max: milliseconds(config.future_max),
+        future_ms_max: i64::try_from(config.future_max.as_millis()).unwrap_or(i64::MAX),
         series_max: config.series_max,
+        memtable_bytes: config.memtable_bytes,
+        flush_wal_bytes: config.flush_wal_bytes,
+        flush_after: config.flush_interval,
+        cache_bytes: config.cache_bytes,
+        merge_bytes_per_second: config.compaction_rate,
+        reserve_bytes: config.disk_reserve,
+        retention: Retention {
+            age: config.retention,
+            bytes: config.retention_bytes,
+            percent: config.retention_percent,
+        },
     }
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use shards::model::TimeRange;
 
 use super::figures::Figures;
+use super::retention::SharedRetention;
 use super::shutdown::Stopping;
 use crate::http::error::{ApiError, ErrorKind};
 use crate::http::service::{
-    Answer, Listing, QueryAnswer, QueryOptions, QueryRequest, QueryStats, RangeRequest, Readiness, Selection,
+    AdminAction, AdminDone, Answer, Listing, QueryAnswer, QueryOptions, QueryRequest, QueryStats, RangeRequest, Readiness, Selection,
     Service, StatsLevel, WriteAnswer, WriteRequest,
 };
 use crate::promql::eval::EvalError;
@@ -26,6 +27,7 @@ pub(super) struct CoreService {
     router: Router,
     queries: QueryService,
     figures: Rc<Figures>,
+    retention: SharedRetention,
     stopping: Stopping,
 }
 
@@ -34,9 +36,10 @@ impl CoreService {
         router: Router,
         queries: QueryService,
         figures: Rc<Figures>,
+        retention: SharedRetention,
         stopping: Stopping,
     ) -> Self {
-        Self { router, queries, figures, stopping }
+        Self { router, queries, figures, retention, stopping }
     }
 
     async fn answer(
@@ -120,9 +123,38 @@ impl Service for CoreService {
         })
     }
 
+    fn admin(&self, action: AdminAction) -> Answer<'_, AdminDone> {
+        Box::pin(async move {
+            let mut done = AdminDone::default();
+            let outcome = match action {
+                AdminAction::Flush => self.router.flush().await,
+                AdminAction::Compact => self.router.compact().await,
+                AdminAction::CleanTombstones => self.router.clean_tombstones().await,
+                AdminAction::Delete { selectors, start_ms, end_ms } => {
+                    self.router.delete(selectors, TimeRange::inclusive(start_ms, end_ms)).await
+                }
+                AdminAction::Snapshot => {
+                    let name = snapshot_name(shards::clock::system_now_ms());
+                    let made = self.router.snapshot(&name).await.map(drop);
+                    done.snapshot = Some(name);
+                    made
+                }
+                AdminAction::Retention(change) => self.retention.change(&self.router, change).await,
+            };
+            outcome.map_err(router_error)?;
+            Ok(done)
+        })
+    }
+
     fn metrics_text(&self) -> Answer<'_, String> {
         Box::pin(async move { Ok(self.figures.text(&self.router).await) })
     }
+}
+
+/// Name of a snapshot: its time in milliseconds and a part that is drawn.
+fn snapshot_name(now_ms: i64) -> String {
+    use std::hash::{BuildHasher, RandomState};
+    format!("{now_ms}-{:016x}", RandomState::new().hash_one(now_ms))
 }
 
 fn range_of(selection: &Selection) -> TimeRange {

@@ -1,7 +1,7 @@
 //! The order to stop: from a signal to every core.
 
 use async_channel::{Receiver, Sender};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 /// What every core holds: closed when the server is to stop.
@@ -39,19 +39,26 @@ pub(super) fn stop_order() -> (StopOrder, Stopping) {
     (StopOrder(sender), Stopping(receiver))
 }
 
-/// Starts the thread that waits for SIGTERM and SIGINT. A second signal ends the process at once.
-pub(super) fn watch_signals(order: StopOrder) -> std::io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+/// Starts the thread that waits for signals. The first SIGTERM or SIGINT orders the stop, a second
+/// one ends the process at once; each SIGHUP is passed on through the channel returned.
+pub(super) fn watch_signals(order: StopOrder) -> std::io::Result<Receiver<()>> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    let (hangup, hangups) = async_channel::bounded(1);
     std::thread::Builder::new().name("signals".into()).spawn(move || {
-        let mut arrived = signals.forever();
-        if let Some(signal) = arrived.next() {
-            tracing::info!(signal, "stopping: finishing what was begun");
-            order.give();
-        }
-        if let Some(signal) = arrived.next() {
-            tracing::warn!(signal, "stopping at once");
-            std::process::exit(128 + signal);
+        let mut stopping = false;
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                // One that is not yet seen stands for all later ones.
+                let _ = hangup.try_send(());
+            } else if stopping {
+                tracing::warn!(signal, "stopping at once");
+                std::process::exit(128 + signal);
+            } else {
+                tracing::info!(signal, "stopping: finishing what was begun");
+                stopping = true;
+                order.give();
+            }
         }
     })?;
-    Ok(())
+    Ok(hangups)
 }

@@ -22,6 +22,8 @@ pub enum ChunkError {
     Empty,
     #[error("chunk tells a value window that does not exist")]
     BadWindow,
+    #[error("column contradicts itself")]
+    BadColumn,
 }
 
 /// Appends the bytes of a chunk whose stream has `len_bits` bits.

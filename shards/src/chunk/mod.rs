@@ -12,6 +12,7 @@
 //! stream as 64-bit words; the memtable knows the rest. This module does no I/O and keeps nothing.
 
 pub mod appender;
+pub mod column;
 pub mod iter;
 pub mod xor;
 

@@ -41,7 +41,12 @@ pub(super) fn open_or_create(directory: &Path, shards: u16) -> Result<DataDirMet
     let path = directory.join(FILE_NAME);
     match fs::read(&path) {
         Ok(bytes) => parse(&path, &bytes),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => create(directory, &path, shards),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            assert!((1..=SHARDS_MAX).contains(&shards), "{shards} shards were checked by the caller");
+            let meta = DataDirMeta { shards, key_seed: random_seed()? };
+            write(directory, meta)?;
+            Ok(meta)
+        }
         Err(source) => Err(Error::io("read", &path, &source)),
     }
 }
@@ -62,16 +67,16 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<DataDirMeta> {
     Ok(DataDirMeta { shards, key_seed })
 }
 
-fn create(directory: &Path, path: &Path, shards: u16) -> Result<DataDirMeta> {
-    assert!((1..=SHARDS_MAX).contains(&shards), "{shards} shards were checked by the caller");
-    let meta = DataDirMeta { shards, key_seed: random_seed()? };
+/// Makes a directory a data directory.
+pub(super) fn write(directory: &Path, meta: DataDirMeta) -> Result<()> {
+    let path = directory.join(FILE_NAME);
     let file = MetaFile {
         format_version: FORMAT_VERSION,
         shards: u32::from(meta.shards),
         key_seed: format!("{:016x}", meta.key_seed),
     };
     let io = |op| {
-        let path = path.to_path_buf();
+        let path = path.clone();
         move |source: std::io::Error| Error::io(op, &path, &source)
     };
     let text = serde_json::to_vec_pretty(&file).map_err(|error| io("write")(error.into()))?;
@@ -79,9 +84,8 @@ fn create(directory: &Path, path: &Path, shards: u16) -> Result<DataDirMeta> {
     let mut out = fs::File::create(&temporary).map_err(io("create"))?;
     out.write_all(&text).map_err(io("write"))?;
     out.sync_all().map_err(io("sync"))?;
-    fs::rename(&temporary, path).map_err(io("rename"))?;
-    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(io("sync"))?;
-    Ok(meta)
+    fs::rename(&temporary, &path).map_err(io("rename"))?;
+    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(io("sync"))
 }
 
 fn random_seed() -> Result<u64> {

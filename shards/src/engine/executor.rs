@@ -14,7 +14,7 @@ use glommio::{
 use super::mailbox::{Inbox, Job, ShardState};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::io::{Disk, coop, nudge};
+use crate::io::{Disk, Workers, coop, nudge};
 use crate::shard::{Shard, ShardOptions};
 use crate::wal::SyncPolicy;
 
@@ -23,6 +23,10 @@ const SHARES_WRITE: usize = 1000;
 const SHARES_READ: usize = 500;
 /// With `--wal-sync off`, what is buffered is written (not awaited by anybody) this often.
 const UNSYNCED_WRITE_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a shard looks whether its memtable is to be flushed, and at its parts.
+const TEND_MEMORY_EVERY: Duration = Duration::from_millis(100);
+const TEND_PARTS_EVERY: Duration = Duration::from_secs(1);
 
 /// What an executor needs to open one of its shards.
 pub(super) struct Tenancy {
@@ -35,16 +39,17 @@ pub(super) fn spawn(
     name: &str,
     cpu: Option<usize>,
     tenants: Vec<Tenancy>,
+    workers: Workers,
 ) -> Result<ExecutorJoinHandle<Result<()>>> {
     let placement = cpu.map_or(Placement::Unbound, Placement::Fixed);
     LocalExecutorBuilder::new(placement)
         .name(name)
         .preempt_timer(coop::PREEMPT)
-        .spawn(move || run(tenants))
+        .spawn(move || run(tenants, workers))
         .map_err(|error| Error::Executor { reason: error.to_string() })
 }
 
-async fn run(tenants: Vec<Tenancy>) -> Result<()> {
+async fn run(tenants: Vec<Tenancy>, workers: Workers) -> Result<()> {
     let nudged = nudge::nudge_this_thread();
     let _nudged = nudged.map_err(|error| Error::Executor { reason: error.to_string() })?;
     let write_queue =
@@ -52,7 +57,7 @@ async fn run(tenants: Vec<Tenancy>) -> Result<()> {
     let read_queue = executor().create_task_queue(Shares::Static(SHARES_READ), Latency::NotImportant, "read");
     let serving: Vec<_> = tenants
         .into_iter()
-        .map(|tenant| spawn_local(serve(tenant, write_queue, read_queue)).detach())
+        .map(|tenant| spawn_local(serve(tenant, workers.clone(), write_queue, read_queue)).detach())
         .collect();
     let mut outcome = Ok(());
     for shard in serving {
@@ -65,10 +70,15 @@ async fn run(tenants: Vec<Tenancy>) -> Result<()> {
     outcome
 }
 
-async fn serve(tenant: Tenancy, write_queue: TaskQueueHandle, read_queue: TaskQueueHandle) -> Result<()> {
+async fn serve(
+    tenant: Tenancy,
+    workers: Workers,
+    write_queue: TaskQueueHandle,
+    read_queue: TaskQueueHandle,
+) -> Result<()> {
     let Tenancy { inbox, options } = tenant;
     let state = Arc::clone(&inbox.state);
-    let shard = match open(options).await {
+    let shard = match open(options, workers).await {
         Ok(shard) => Rc::new(shard),
         Err(error) => {
             state.set(ShardState::Failed);
@@ -79,6 +89,7 @@ async fn serve(tenant: Tenancy, write_queue: TaskQueueHandle, read_queue: TaskQu
     state.set(ShardState::Ready);
     let gate = Gate::default();
     let timer = sync_timer(&shard, &gate);
+    let upkeep = upkeep(&shard, &gate);
     let reads =
         spawn_local_into(work_off(Rc::clone(&shard), inbox.read, gate.clone(), read_queue), read_queue);
     let reads = reads.map_err(|error| Error::Executor { reason: error.to_string() })?.detach();
@@ -86,8 +97,12 @@ async fn serve(tenant: Tenancy, write_queue: TaskQueueHandle, read_queue: TaskQu
         spawn_local_into(work_off(Rc::clone(&shard), inbox.write, gate.clone(), write_queue), write_queue);
     let writes = writes.map_err(|error| Error::Executor { reason: error.to_string() })?.detach();
     writes.await;
+    shard.begin_close();
     reads.await;
     gate.drained().await;
+    for task in upkeep {
+        task.cancel().await;
+    }
     if let Some(timer) = timer {
         timer.cancel().await;
     }
@@ -96,9 +111,9 @@ async fn serve(tenant: Tenancy, write_queue: TaskQueueHandle, read_queue: TaskQu
     closed
 }
 
-async fn open(options: ShardOptions) -> Result<Shard> {
+async fn open(options: ShardOptions, workers: Workers) -> Result<Shard> {
     crate::io::prepare_executor(&options.directory).await?;
-    Shard::open(Disk::Dma, Clock::System, options).await
+    Shard::open(Disk::Dma, workers, Clock::System, options).await
 }
 
 /// Starts every job that comes, until all senders are gone or the mailbox is closed.
@@ -139,6 +154,43 @@ fn sync_timer(shard: &Rc<Shard>, gate: &Gate) -> Option<glommio::Task<()>> {
             }
         }
     }))
+}
+
+/// The tasks that flush and merge.
+fn upkeep(shard: &Rc<Shard>, gate: &Gate) -> [glommio::Task<()>; 2] {
+    let memory = (Rc::clone(shard), gate.clone());
+    let parts = (Rc::clone(shard), gate.clone());
+    [
+        spawn_local(async move {
+            let (shard, gate) = memory;
+            while !shard.is_closing() {
+                glommio::timer::sleep(TEND_MEMORY_EVERY).await;
+                let _pass = gate.enter();
+                if shard.is_closing() {
+                    break;
+                }
+                // What fails is logged and counted where it fails; it is tried again after a while.
+                if shard.tend_memory().await.is_err() {
+                    glommio::timer::sleep(TEND_PARTS_EVERY).await;
+                }
+            }
+        }),
+        spawn_local(async move {
+            let (shard, gate) = parts;
+            while !shard.is_closing() {
+                glommio::timer::sleep(TEND_PARTS_EVERY).await;
+                let _pass = gate.enter();
+                if shard.is_closing() {
+                    break;
+                }
+                if let Err(error) = shard.tend_parts().await
+                    && !shard.is_closing()
+                {
+                    tracing::warn!(shard = shard.id().0, %error, "upkeep failed; it is tried again");
+                }
+            }
+        }),
+    ]
 }
 
 /// Counts running jobs so that closing can wait for them.

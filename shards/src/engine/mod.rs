@@ -4,12 +4,13 @@
 //! logs; [`Engine::wait_ready`] waits for that. Any thread, and any executor, reaches a shard
 //! through its [`ShardHandle`].
 
+mod admin;
 mod data_dir;
 mod executor;
 mod mailbox;
 mod placement;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,16 +19,20 @@ use glommio::ExecutorJoinHandle;
 pub use self::data_dir::DataDirMeta;
 pub use self::mailbox::{CallError, Lane, MAILBOX_DEPTH_MAX, Reply, ShardHandle, ShardState};
 use crate::error::{Error, Result};
-use crate::io::dirs;
+use crate::io::{Disk, dirs};
 use crate::limits::SHARDS_MAX;
 use crate::model::{KeyHasher, ShardId};
-use crate::shard::ShardOptions;
+use crate::io::Workers;
+use crate::shard::{ShardOptions, ShardRetention};
 use crate::wal::WalOptions;
 
 /// How often [`Engine::wait_ready`] looks.
 const READY_POLL: Duration = Duration::from_millis(2);
 
-/// How to open a data directory.
+/// One background thread of each kind serves this many cores.
+const CORES_PER_WORKER: usize = 4;
+
+/// How to open a data directory. Sizes are those of all shards together.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
     pub directory: PathBuf,
@@ -37,12 +42,56 @@ pub struct EngineOptions {
     /// CPUs that executors may be pinned to, in order of preference; the others run unpinned.
     pub cpus: Vec<usize>,
     pub wal: WalOptions,
-    /// Samples older than this are refused.
-    pub retention_ms: i64,
     /// Samples further ahead of the clock than this are refused.
     pub future_ms_max: i64,
     /// Series that all shards together may hold.
     pub series_max: u64,
+    /// Size of the memtables at which they are flushed.
+    pub memtable_bytes: u64,
+    /// Bytes of log at which a shard flushes.
+    pub flush_wal_bytes: u64,
+    /// Age of a memtable at which it is flushed.
+    pub flush_after: Duration,
+    /// Memory for pieces of parts.
+    pub cache_bytes: u64,
+    /// Bytes that merges may write per second; `None`: as fast as they can.
+    pub merge_bytes_per_second: Option<u64>,
+    /// Room that is kept for merges and retention on a full disk.
+    pub reserve_bytes: u64,
+    pub retention: Retention,
+}
+
+/// What is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Samples older than this are refused, and dropped.
+    pub age: Duration,
+    /// Bytes of all files.
+    pub bytes: Option<u64>,
+    /// Share of the file system, in percent, that all files may take.
+    pub percent: Option<u8>,
+}
+
+impl EngineOptions {
+    /// Options for a directory, all others at values that suit a small machine.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            shards: None,
+            cpus: Vec::new(),
+            wal: WalOptions::default(),
+            future_ms_max: 10 * 60_000,
+            series_max: 10_000_000,
+            memtable_bytes: 128 << 20,
+            flush_wal_bytes: 128 << 20,
+            flush_after: Duration::from_secs(2 * 3600),
+            cache_bytes: 32 << 20,
+            merge_bytes_per_second: None,
+            reserve_bytes: 16 << 20,
+            retention: Retention { age: Duration::from_secs(15 * 86_400), bytes: None, percent: None },
+        }
+    }
 }
 
 /// An open data directory.
@@ -50,9 +99,18 @@ pub struct Engine {
     meta: DataDirMeta,
     hasher: KeyHasher,
     shards: Arc<[ShardHandle]>,
+    directory: PathBuf,
     executors: Vec<ExecutorJoinHandle<Result<()>>>,
     /// Held until the last executor has stopped.
     _lock: dirs::DirectoryLock,
+}
+
+/// Address of a whole engine. Cheap to clone; usable from any thread and any executor.
+#[derive(Clone)]
+pub struct EngineHandle {
+    meta: DataDirMeta,
+    directory: PathBuf,
+    shards: Arc<[ShardHandle]>,
 }
 
 impl Engine {
@@ -80,6 +138,7 @@ impl Engine {
             (0..meta.shards).map(|shard| mailbox::mailbox(ShardId(shard))).unzip();
         let mut inboxes: Vec<_> = inboxes.into_iter().map(Some).collect();
         let mut executors = Vec::new();
+        let workers = Workers::start(cores.div_ceil(CORES_PER_WORKER))?;
         for (index, hosted) in placement::place(meta.shards, cores).into_iter().enumerate() {
             let mut tenants = Vec::new();
             for shard in &hosted {
@@ -90,9 +149,10 @@ impl Engine {
                 });
             }
             let name = format!("shard-core-{index}");
-            executors.push(executor::spawn(&name, options.cpus.get(index).copied(), tenants)?);
+            executors.push(executor::spawn(&name, options.cpus.get(index).copied(), tenants, workers.clone())?);
         }
-        Ok(Self { meta, hasher, shards: handles.into(), executors, _lock: lock })
+        let directory = options.directory.clone();
+        Ok(Self { meta, hasher, shards: handles.into(), directory, executors, _lock: lock })
     }
 
     #[must_use]
@@ -159,13 +219,37 @@ fn shard_options(
 ) -> Result<ShardOptions> {
     let directory = dirs::shard_directory(&options.directory, shard);
     dirs::create_directory(&directory)?;
+    let shards = u64::from(meta.shards);
+    let share = |bytes: u64| usize::try_from(bytes / shards).unwrap_or(usize::MAX);
     Ok(ShardOptions {
         shard,
         directory,
         hasher: hasher.clone(),
         wal: options.wal.clone(),
-        retention_ms: options.retention_ms,
         future_ms_max: options.future_ms_max,
-        series_max: options.series_max.div_ceil(u64::from(meta.shards)),
+        series_max: options.series_max.div_ceil(shards),
+        memtable_bytes: share(options.memtable_bytes),
+        flush_wal_bytes: options.flush_wal_bytes,
+        flush_after_ms: i64::try_from(options.flush_after.as_millis()).unwrap_or(i64::MAX),
+        cache_bytes: share(options.cache_bytes),
+        merge_bytes_per_second: options.merge_bytes_per_second.map(|rate| (rate / shards).max(1)),
+        reserve_bytes: options.reserve_bytes / shards,
+        retention: shard_retention(options.retention, &options.directory, meta.shards)?,
+    })
+}
+
+/// The share of one shard in what is kept.
+fn shard_retention(retention: Retention, directory: &Path, shards: u16) -> Result<ShardRetention> {
+    let of_disk = match retention.percent {
+        Some(percent) => {
+            let (_, total) = Disk::Dma.space(directory)?;
+            Some(total / 100 * u64::from(percent))
+        }
+        None => None,
+    };
+    let bytes = [retention.bytes, of_disk].into_iter().flatten().min();
+    Ok(ShardRetention {
+        age_ms: i64::try_from(retention.age.as_millis()).unwrap_or(i64::MAX),
+        bytes: bytes.map(|bytes| bytes / u64::from(shards)),
     })
 }

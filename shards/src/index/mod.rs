@@ -4,6 +4,7 @@
 //! [`lookup`] the evaluation of matchers over any [`PostingsSource`]. Knows neither label storage
 //! nor files.
 
+pub mod block;
 pub mod lookup;
 pub mod memory;
 pub mod postings;

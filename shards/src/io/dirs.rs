@@ -13,6 +13,15 @@ pub const WAL_DIRECTORY: &str = "wal";
 /// Directory of a shard's series table.
 pub const SERIES_DIRECTORY: &str = "series";
 
+/// Directory of a shard's runs.
+pub const RUNS_DIRECTORY: &str = "runs";
+/// Directory of a shard's blocks.
+pub const BLOCKS_DIRECTORY: &str = "blocks";
+/// What a file or directory is called until it is complete.
+pub const TEMPORARY_SUFFIX: &str = ".tmp";
+/// Added to the name of what is too damaged to be served.
+pub const DAMAGED_SUFFIX: &str = ".damaged";
+
 /// Directory of one shard in a data directory.
 #[must_use]
 pub fn shard_directory(data_directory: &Path, shard: ShardId) -> PathBuf {
@@ -51,6 +60,23 @@ pub fn list(directory: &Path) -> Result<Vec<String>> {
 pub fn publish(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).map_err(|error| Error::io("rename", from, &error))?;
     to.parent().map_or(Ok(()), sync_directory)
+}
+
+pub fn link(from: &Path, to: &Path) -> Result<()> {
+    fs::hard_link(from, to).map_err(|error| Error::io("link", to, &error))
+}
+
+pub fn remove_directory(directory: &Path) -> Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("remove", directory, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that are free for us on the file system of a directory, and its size.
+pub fn space(directory: &Path) -> Result<(u64, u64)> {
+    let found = rustix::fs::statvfs(directory).map_err(|error| Error::io("stat", directory, &error.into()))?;
+    Ok((found.f_bavail.saturating_mul(found.f_frsize), found.f_blocks.saturating_mul(found.f_frsize)))
 }
 
 pub fn remove(path: &Path) -> Result<()> {

@@ -25,7 +25,7 @@ pub async fn prepare_executor(directory: &Path) -> Result<()> {
     super::dirs::remove(&path)
 }
 
-fn glommio_error(op: &'static str, path: &Path, error: GlommioError<()>) -> Error {
+pub(super) fn glommio_error(op: &'static str, path: &Path, error: GlommioError<()>) -> Error {
     Error::io(op, path, &std::io::Error::from(error))
 }
 

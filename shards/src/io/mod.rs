@@ -3,21 +3,29 @@
 //! Files written here are opened with O_DIRECT and O_DSYNC: a write that returned is on the disk.
 //! Everything above this module asks a [`Disk`] and knows nothing of glommio.
 
+mod bulk;
+pub mod cache;
 pub mod coop;
 pub mod dirs;
 mod dma;
 pub mod nudge;
 pub mod probe;
+mod read;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+pub mod workers;
 
 use std::path::{Path, PathBuf};
 
+pub use self::bulk::{BulkReader, BulkWriter};
+pub use self::cache::{Cache, CachedFile};
 pub use self::dma::prepare_executor;
-use crate::error::Result;
+pub use self::read::ReadFile;
+pub use self::workers::{MergeTurn, Priority, Workers};
+use crate::error::{Error, Result};
 use crate::limits::BLOCK_LEN;
 
-/// Where a shard keeps its files. Cheap to clone; lives on one core.
+/// Where a shard keeps its files. Cheap to clone.
 #[derive(Clone)]
 pub enum Disk {
     /// Real files, through the executor that the caller runs on.
@@ -80,6 +88,60 @@ impl Disk {
         }
     }
 
+    /// Gives a file a second name, in a directory of the same file system.
+    pub fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        match self {
+            Self::Dma => dirs::link(from, to),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(disk) => disk.link(from, to),
+        }
+    }
+
+    /// Deletes a directory with the files in it; one that is not there is no error.
+    pub fn remove_directory(&self, directory: &Path) -> Result<()> {
+        match self {
+            Self::Dma => dirs::remove_directory(directory),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(disk) => disk.remove_directory(directory),
+        }
+    }
+
+    /// Bytes that are free on the file system of a directory, and its size.
+    pub fn space(&self, directory: &Path) -> Result<(u64, u64)> {
+        match self {
+            Self::Dma => dirs::space(directory),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(disk) => Ok(disk.space()),
+        }
+    }
+
+    /// The whole of a small file; `None` where there is none.
+    pub fn read_small(&self, path: &Path, len_max: u64) -> Result<Option<Vec<u8>>> {
+        let mut reader = match self.open_bulk(path) {
+            Ok(reader) => reader,
+            Err(Error::Io { kind: std::io::ErrorKind::NotFound, .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let len = reader.len();
+        if len > len_max {
+            let what = "the file is longer than any of its kind";
+            return Err(Error::Corrupt { path: path.to_path_buf(), offset: len_max, what });
+        }
+        let len = usize::try_from(len).unwrap_or(0);
+        reader.read(0, len).map(|bytes| Some(bytes.to_vec()))
+    }
+
+    /// Writes a small file as a whole: under a temporary name, then published.
+    pub fn write_small(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let mut name = path.file_name().unwrap_or_default().to_os_string();
+        name.push(dirs::TEMPORARY_SUFFIX);
+        let temporary = path.with_file_name(name);
+        let mut writer = self.create_bulk(&temporary)?;
+        writer.write(bytes)?;
+        writer.finish()?;
+        self.publish(&temporary, path)
+    }
+
     /// Deletes a file; one that is not there is no error.
     pub fn remove(&self, path: &Path) -> Result<()> {
         match self {
@@ -93,6 +155,15 @@ impl Disk {
     pub async fn yield_if_needed(&self) {
         match self {
             Self::Dma => coop::yield_if_needed().await,
+            #[cfg(any(test, feature = "sim"))]
+            Self::Sim(_) => {}
+        }
+    }
+
+    /// Waits; not under the simulator.
+    pub async fn sleep(&self, time: std::time::Duration) {
+        match self {
+            Self::Dma => glommio::timer::sleep(time).await,
             #[cfg(any(test, feature = "sim"))]
             Self::Sim(_) => {}
         }

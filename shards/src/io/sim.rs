@@ -13,10 +13,9 @@ mod names;
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::names::{NameChange, Names};
 use crate::error::{Error, Result};
@@ -37,9 +36,9 @@ pub enum Fault {
     NoSpace,
 }
 
-/// A disk in memory. Clones are the same disk; lives on one thread.
+/// A disk in memory. Clones are the same disk.
 #[derive(Clone)]
-pub struct SimDisk(Rc<RefCell<State>>);
+pub struct SimDisk(Arc<Mutex<State>>);
 
 /// An open file of a [`SimDisk`].
 pub struct SimFile {
@@ -86,7 +85,7 @@ enum Verdict {
 impl SimDisk {
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(Rc::new(RefCell::new(State {
+        Self(Arc::new(Mutex::new(State {
             random: Random(seed),
             inodes: Vec::new(),
             names: Names::default(),
@@ -100,20 +99,24 @@ impl SimDisk {
         })))
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Number of the last operation that changed something or tried to.
     #[must_use]
     pub fn operations(&self) -> u64 {
-        self.0.borrow().operations
+        self.state().operations
     }
 
     /// Cuts the power in the middle of this operation.
     pub fn cut_power_at(&self, operation: u64) {
-        self.0.borrow_mut().power_cut_at = Some(operation);
+        self.state().power_cut_at = Some(operation);
     }
 
     /// Cuts the power, if it is still on, and turns it on again; no fault is planned any more.
     pub fn restart(&self) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         if state.powered {
             state.lose_power();
         }
@@ -125,49 +128,49 @@ impl SimDisk {
 
     #[must_use]
     pub fn is_off(&self) -> bool {
-        !self.0.borrow().powered
+        !self.state().powered
     }
 
     /// Lets `count` operations fail, beginning with operation `from`.
     pub fn fail_at(&self, from: u64, count: u64, fault: Fault) {
-        self.0.borrow_mut().fault = Some(PlannedFault { from, remaining: count, fault });
+        self.state().fault = Some(PlannedFault { from, remaining: count, fault });
     }
 
     /// Lets every operation fail with an I/O error, or none any more.
     pub fn set_failing(&self, failing: bool) {
         let plan = PlannedFault { from: 0, remaining: u64::MAX, fault: Fault::InputOutput };
-        self.0.borrow_mut().fault = failing.then_some(plan);
+        self.state().fault = failing.then_some(plan);
     }
 
     /// Limits by how much the files may grow together from now on; `None`: no limit.
     pub fn set_room(&self, bytes: Option<u64>) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         state.capacity = bytes.map(|bytes| state.used() + bytes);
     }
 
     /// Bytes that the files take.
     #[must_use]
     pub fn used(&self) -> u64 {
-        self.0.borrow().used()
+        self.state().used()
     }
 
     /// Makes every write give other tasks a turn before it reaches the disk. One that is dropped
     /// while it waits is not written.
     pub fn let_writes_wait(&self, wait: bool) {
-        self.0.borrow_mut().writes_wait = wait;
+        self.state().writes_wait = wait;
     }
 
     /// Bytes of a file, or `None` where there is none.
     #[must_use]
     pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
-        let state = self.0.borrow();
+        let state = self.state();
         let inode = state.names.get(path)?;
         state.inodes.get(inode).map(|inode| inode.content.clone())
     }
 
     /// Replaces a file's bytes durably, behind the back of whoever has it open.
     pub fn set_content(&self, path: &Path, content: Vec<u8>) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         let inode = match state.names.get(path) {
             Some(inode) => inode,
             None => state.make(path),
@@ -181,7 +184,7 @@ impl SimDisk {
 
     /// Flips one bit of a file; a position outside of it changes nothing.
     pub fn flip_bit(&self, path: &Path, bit: usize) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         let inode = state.names.get(path);
         let content = inode.and_then(|inode| state.inodes.get_mut(inode)).map(|inode| &mut inode.content);
         if let Some(byte) = content.and_then(|content| content.get_mut(bit / 8)) {
@@ -192,12 +195,12 @@ impl SimDisk {
     /// Length of a file, if it is there.
     #[must_use]
     pub fn file_len(&self, path: &Path) -> Option<usize> {
-        let state = self.0.borrow();
+        let state = self.state();
         state.inodes.get(state.names.get(path)?).map(|inode| inode.content.len())
     }
 
     pub(super) fn open(&self, path: &Path) -> Result<SimFile> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         let inode = match state.names.get(path) {
             Some(inode) => {
                 state.check_power("open", path)?;
@@ -215,14 +218,19 @@ impl SimDisk {
         Ok(SimFile { disk: self.clone(), path: path.to_path_buf(), inode, boot: state.boot })
     }
 
+    pub(super) fn open_existing(&self, path: &Path) -> Result<SimFile> {
+        let known = self.state().names.get(path).is_some();
+        if known { self.open(path) } else { Err(Error::io("open", path, &ErrorKind::NotFound.into())) }
+    }
+
     pub(super) fn list(&self, directory: &Path) -> Result<Vec<String>> {
-        let state = self.0.borrow();
+        let state = self.state();
         state.check_power("list", directory)?;
         Ok(state.names.list(directory))
     }
 
     pub(super) fn sync_directory(&self, directory: &Path) -> Result<()> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         match state.begin("sync", directory)? {
             Verdict::Proceed => {
                 state.names.sync(directory);
@@ -235,8 +243,8 @@ impl SimDisk {
 
     pub(super) fn publish(&self, from: &Path, to: &Path) -> Result<()> {
         assert_eq!(from.parent(), to.parent(), "a file is published in its own directory");
-        let mut state = self.0.borrow_mut();
-        if state.names.get(from).is_none() {
+        let mut state = self.state();
+        if !state.names.exists(from) {
             return Err(Error::io("rename", from, &ErrorKind::NotFound.into()));
         }
         let verdict = state.begin("rename", from)?;
@@ -251,8 +259,55 @@ impl SimDisk {
         }
     }
 
+    /// Removes a directory with the files in it, one after the other.
+    pub(super) fn remove_directory(&self, directory: &Path) -> Result<()> {
+        for name in self.list(directory)? {
+            self.remove(&directory.join(name))?;
+        }
+        Ok(())
+    }
+
+    /// Gives a file a second name.
+    pub(super) fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        let mut state = self.state();
+        let Some(inode) = state.names.get(from) else {
+            return Err(Error::io("link", from, &ErrorKind::NotFound.into()));
+        };
+        let verdict = state.begin("link", to)?;
+        if let Verdict::Fail(fault) = verdict {
+            return fault.error("link", to);
+        }
+        state.names.change(NameChange::Make { path: to.to_path_buf(), inode });
+        if matches!(verdict, Verdict::PowerCut) { state.power_is_cut("link", to) } else { Ok(()) }
+    }
+
+    /// Bytes that are free and bytes in all.
+    pub(super) fn space(&self) -> (u64, u64) {
+        let state = self.state();
+        let total = state.capacity.unwrap_or(1 << 40);
+        (total.saturating_sub(state.used()), total)
+    }
+
+    /// All files with their contents, for tests that damage them.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.state().names.paths()
+    }
+
+    /// A second disk with what this one holds durably, without faults.
+    #[must_use]
+    pub fn copy(&self, seed: u64) -> Self {
+        let copy = Self::new(seed);
+        for path in self.paths() {
+            if let Some(content) = self.content(&path) {
+                copy.set_content(&path, content);
+            }
+        }
+        copy
+    }
+
     pub(super) fn remove(&self, path: &Path) -> Result<()> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         let verdict = state.begin("remove", path)?;
         if let Verdict::Fail(fault) = verdict {
             return fault.error("remove", path);
@@ -270,12 +325,16 @@ impl SimFile {
     }
 
     pub(super) async fn write_at(&self, bytes: &[u8], position: u64) -> Result<()> {
-        let wait = self.disk.0.borrow().writes_wait;
+        let wait = self.disk.state().writes_wait;
         if wait {
             futures_lite::future::yield_now().await;
         }
+        self.write_now(bytes, position)
+    }
+
+    pub(super) fn write_now(&self, bytes: &[u8], position: u64) -> Result<()> {
         let position = self.offset(position, "write")?;
-        let mut state = self.disk.0.borrow_mut();
+        let mut state = self.disk.state();
         self.check_boot(&state, "write")?;
         match state.begin("write", &self.path)? {
             Verdict::Proceed => state.write(self.inode, &self.path, position, bytes),
@@ -291,7 +350,7 @@ impl SimFile {
     }
 
     pub(super) fn sync(&self) -> Result<()> {
-        let mut state = self.disk.0.borrow_mut();
+        let mut state = self.disk.state();
         self.check_boot(&state, "sync")?;
         match state.begin("sync", &self.path)? {
             Verdict::Proceed => {
@@ -306,7 +365,7 @@ impl SimFile {
     }
 
     pub(super) fn read_at(&self, position: u64, len: usize) -> Result<Vec<u8>> {
-        let state = self.disk.0.borrow();
+        let state = self.disk.state();
         self.check_boot(&state, "read")?;
         let content = state.inodes.get(self.inode).map(|inode| &inode.content[..]).unwrap_or_default();
         let start = self.offset(position, "read")?.min(content.len());
@@ -315,14 +374,14 @@ impl SimFile {
     }
 
     pub(super) fn len(&self) -> Result<u64> {
-        let state = self.disk.0.borrow();
+        let state = self.disk.state();
         self.check_boot(&state, "stat")?;
         Ok(state.inodes.get(self.inode).map_or(0, |inode| inode.content.len() as u64))
     }
 
     pub(super) fn preallocate(&self, len: u64) -> Result<()> {
         let len = self.offset(len, "reserve space for")?;
-        let mut state = self.disk.0.borrow_mut();
+        let mut state = self.disk.state();
         self.check_boot(&state, "reserve space for")?;
         let verdict = state.begin("reserve space for", &self.path)?;
         if let Verdict::Fail(fault) = verdict {
@@ -338,6 +397,17 @@ impl SimFile {
             Verdict::PowerCut => state.power_is_cut("reserve space for", &self.path),
             _ => Ok(()),
         }
+    }
+
+    pub(super) fn truncate(&self, len: u64) -> Result<()> {
+        let len = self.offset(len, "truncate")?;
+        let mut state = self.disk.state();
+        self.check_boot(&state, "truncate")?;
+        if let Some(inode) = state.inodes.get_mut(self.inode) {
+            inode.content.truncate(len);
+            inode.durable_len = inode.durable_len.min(len);
+        }
+        Ok(())
     }
 
     fn check_boot(&self, state: &State, op: &'static str) -> Result<()> {

@@ -1,11 +1,11 @@
 //! The memtable: an active generation, and a frozen one while it waits for its flush.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
+use crate::model::columns::merge_newer;
 use crate::model::{SeriesRef, TimeRange};
 
 use super::generation::{Appended, Generation};
-use super::read::merge_newer;
 
 /// How many samples lie between two stages of an append: enough to hide the latency of memory, few
 /// enough to stay in the first-level cache.
@@ -15,18 +15,30 @@ const AHEAD: usize = 8;
 #[derive(Debug, Default)]
 pub struct Memtable {
     active: Generation,
-    frozen: Option<Rc<Generation>>,
+    frozen: Option<Arc<Generation>>,
+    /// Samples of the frozen generation were deleted since: what is written again is no repetition.
+    frozen_is_stale: bool,
 }
 
 impl Memtable {
     #[must_use]
     pub const fn new() -> Self {
-        Self { active: Generation::new(), frozen: None }
+        Self { active: Generation::new(), frozen: None, frozen_is_stale: false }
     }
 
     /// Appends one sample, whatever its time.
     pub fn append(&mut self, series: SeriesRef, timestamp_ms: i64, value: f64) -> Appended {
-        self.active.append(series, timestamp_ms, value.to_bits(), self.frozen.as_deref())
+        let frozen = if self.frozen_is_stale { None } else { self.frozen.as_deref() };
+        self.active.append(series, timestamp_ms, value.to_bits(), frozen)
+    }
+
+    /// Takes samples out of the active generation. The frozen one does not change: readers and the
+    /// flush leave out what was deleted of it.
+    pub fn delete(&mut self, series: impl IntoIterator<Item = SeriesRef>, range: TimeRange) {
+        self.frozen_is_stale = self.frozen.is_some();
+        for series in series {
+            self.active.remove(series, range);
+        }
     }
 
     /// Appends `timestamps_ms[i], values[i]` to `series[i]` for all i; several samples of one
@@ -45,7 +57,7 @@ impl Memtable {
         assert_eq!(series.len(), values.len(), "one value per series reference");
         appended.clear();
         appended.reserve(series.len());
-        let frozen = self.frozen.as_deref();
+        let frozen = if self.frozen_is_stale { None } else { self.frozen.as_deref() };
         for series in series.iter().take(2 * AHEAD) {
             self.active.prefetch_index(*series);
         }
@@ -111,10 +123,11 @@ impl Memtable {
     /// # Panics
     ///
     /// When the generation frozen before has not been dropped.
-    pub fn freeze(&mut self) -> Rc<Generation> {
+    pub fn freeze(&mut self) -> Arc<Generation> {
         assert!(self.frozen.is_none(), "a frozen generation of {} samples is there", self.samples());
-        let frozen = Rc::new(std::mem::take(&mut self.active));
-        self.frozen = Some(Rc::clone(&frozen));
+        self.frozen_is_stale = false;
+        let frozen = Arc::new(std::mem::take(&mut self.active));
+        self.frozen = Some(Arc::clone(&frozen));
         frozen
     }
 
@@ -125,7 +138,7 @@ impl Memtable {
     }
 
     #[must_use]
-    pub const fn frozen(&self) -> Option<&Rc<Generation>> {
+    pub const fn frozen(&self) -> Option<&Arc<Generation>> {
         self.frozen.as_ref()
     }
 

@@ -4,12 +4,10 @@
 //! is looked up first, so that a repetition is told from a rewrite, and goes into the series'
 //! [`OooSamples`], which hide equal timestamps of the chunks.
 
-use std::cell::RefCell;
-
 use crate::arena::Pages;
 use crate::chunk::XorAppender;
 use crate::codec::prefetch::{prefetch, prefetch_at};
-use crate::model::SeriesRef;
+use crate::model::{SampleColumns, SeriesRef, TimeRange};
 
 use super::ooo::OooSamples;
 use super::sealed::SealedChunks;
@@ -42,11 +40,13 @@ pub struct Generation {
     pub(super) sealed: SealedChunks,
     pub(super) ooo: Pages<OooSamples, 256>,
     ooo_bytes: usize,
+    /// Heads that no series has any more.
+    removed_heads: usize,
     sample_count: u64,
     min_ms: i64,
     max_ms: i64,
-    /// Memory in which readers gather open chunks.
-    pub(super) scratch: RefCell<Vec<u64>>,
+    /// Memory in which full chunks are gathered.
+    scratch: Vec<u64>,
 }
 
 impl Default for Generation {
@@ -65,10 +65,11 @@ impl Generation {
             sealed: SealedChunks::new(),
             ooo: Pages::new(),
             ooo_bytes: 0,
+            removed_heads: 0,
             sample_count: 0,
             min_ms: i64::MAX,
             max_ms: i64::MIN,
-            scratch: RefCell::new(Vec::new()),
+            scratch: Vec::new(),
         }
     }
 
@@ -239,10 +240,10 @@ impl Generation {
         let Some(head) = self.heads.get_mut(index) else { return };
         let segments = &mut self.segments;
         if head.chunk.is_full() {
-            let mut words = self.scratch.take();
+            let mut words = std::mem::take(&mut self.scratch);
             segments.gather(&head.chunk, head.segment, &mut words);
             head.sealed = self.sealed.push(&head.chunk, &words, head.sealed);
-            *self.scratch.get_mut() = words;
+            self.scratch = words;
             segments.release(head.segment);
             head.segment = segments::NONE;
             let segment = &mut head.segment;
@@ -295,6 +296,29 @@ impl Generation {
         late.or_else(|| self.value_in_chunks(head, timestamp_ms))
     }
 
+    /// Takes out the samples of a series in a range. The memory is freed with the generation.
+    pub(super) fn remove(&mut self, series: SeriesRef, range: TimeRange) {
+        let Some((first_ms, last_ms)) = self.series_bounds(series) else { return };
+        if !range.overlaps_inclusive(first_ms, last_ms) {
+            return;
+        }
+        let mut columns = SampleColumns::default();
+        self.read(series, TimeRange::ALL, &mut columns.timestamps_ms, &mut columns.values);
+        let before = columns.len();
+        columns.remove(range);
+        if columns.len() == before {
+            return;
+        }
+        if let Some(place) = self.heads_of.get_mut(series.index()) {
+            *place = NO_HEAD;
+        }
+        self.removed_heads += 1;
+        self.sample_count -= before as u64;
+        for (timestamp_ms, value) in columns.timestamps_ms.iter().zip(&columns.values) {
+            self.append(series, *timestamp_ms, value.to_bits(), None);
+        }
+    }
+
     /// Series with samples, in order of their numbers.
     pub fn series(&self) -> impl Iterator<Item = SeriesRef> + '_ {
         let used = self.heads_of.iter().enumerate().filter(|(_, index)| **index != NO_HEAD);
@@ -303,7 +327,7 @@ impl Generation {
 
     #[must_use]
     pub fn series_count(&self) -> usize {
-        self.heads.len()
+        self.heads.len() - self.removed_heads
     }
 
     /// Samples, each timestamp of a series counted once.

@@ -1,6 +1,7 @@
 //! Reading a series out of generations into two columns: sorted, unique, the newest write wins.
 
 use crate::chunk::decode_words;
+use crate::model::columns::{merge_newer, trim};
 use crate::model::{SeriesRef, TimeRange};
 
 use super::generation::Generation;
@@ -60,12 +61,11 @@ impl Generation {
     }
 
     fn decode_open(&self, head: &Head, timestamps_ms: &mut Vec<i64>, values: &mut Vec<f64>) {
-        let mut words = self.scratch.take();
+        let mut words = Vec::new();
         self.segments.gather(&head.chunk, head.segment, &mut words);
         let (len_bits, count) = (usize::from(head.chunk.len_bits()), u16::from(head.chunk.count()));
         let decoded = decode_words(&words, len_bits, count, timestamps_ms, values);
         assert!(decoded.is_ok(), "open chunk of {count} samples: {decoded:?}");
-        self.scratch.replace(words);
     }
 
     /// Value bits at a timestamp in the chunks, late samples left aside.
@@ -89,51 +89,5 @@ impl Generation {
         }
         let at = timestamps.binary_search(&timestamp_ms).ok()?;
         values.get(at).map(|value| value.to_bits())
-    }
-}
-
-/// Drops what lies behind `base` and outside of the range; the columns are sorted from there.
-pub(super) fn trim(base: usize, range: TimeRange, timestamps_ms: &mut Vec<i64>, values: &mut Vec<f64>) {
-    let column = timestamps_ms.get(base..).unwrap_or_default();
-    let begin = base + column.partition_point(|time| *time < range.start_ms);
-    let end = base + column.partition_point(|time| *time < range.end_ms);
-    timestamps_ms.truncate(end);
-    values.truncate(end);
-    if begin > base {
-        let begin = begin.min(end);
-        timestamps_ms.drain(base..begin);
-        values.drain(base..begin);
-    }
-}
-
-/// Merges sorted samples into the sorted columns behind `base`; of equal timestamps the merged
-/// ones stay.
-pub(super) fn merge_newer(
-    base: usize,
-    timestamps_ms: &mut Vec<i64>,
-    values: &mut Vec<f64>,
-    newer_ms: &[i64],
-    newer_values: &[f64],
-) {
-    let Some(first) = newer_ms.first() else { return };
-    // Only what is not older than the first of the newer samples takes part.
-    let start = base + timestamps_ms.get(base..).unwrap_or_default().partition_point(|time| time < first);
-    let older_ms = timestamps_ms.split_off(start);
-    let older_values = values.split_off(start);
-    timestamps_ms.reserve(older_ms.len() + newer_ms.len());
-    values.reserve(older_ms.len() + newer_ms.len());
-    let mut older = older_ms.iter().zip(&older_values).peekable();
-    for (newer_ms, newer_value) in newer_ms.iter().zip(newer_values) {
-        while let Some((time, value)) = older.next_if(|(time, _)| *time < newer_ms) {
-            timestamps_ms.push(*time);
-            values.push(*value);
-        }
-        older.next_if(|(time, _)| *time == newer_ms);
-        timestamps_ms.push(*newer_ms);
-        values.push(*newer_value);
-    }
-    for (time, value) in older {
-        timestamps_ms.push(*time);
-        values.push(*value);
     }
 }

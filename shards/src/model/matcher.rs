@@ -16,6 +16,12 @@ pub enum MatchOp {
 }
 
 impl MatchOp {
+    /// The operator that is written so.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        [Self::Equal, Self::NotEqual, Self::Regex, Self::NotRegex].into_iter().find(|op| op.as_str() == text)
+    }
+
     /// The operator as written in PromQL.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

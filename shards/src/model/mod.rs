@@ -1,6 +1,8 @@
 //! The nouns of the engine: labels, series, samples, matchers and time ranges. No I/O.
 
 pub mod batch;
+pub mod columns;
+pub mod delete;
 pub mod hash;
 pub mod label;
 pub mod matcher;
@@ -12,6 +14,8 @@ pub mod series;
 pub mod time;
 
 pub use batch::{BatchSeries, SampleBatch};
+pub use columns::SampleColumns;
+pub use delete::Delete;
 pub use hash::{KeyHasher, SeriesKey};
 pub use label::{Labels, LabelsBuilder, LabelsError, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher, MatcherError};

@@ -8,12 +8,14 @@
 //! Invariant: a series is in all of these or in none, and a pair exists as long as a series has it.
 
 pub mod file;
+mod order;
 mod pairs;
 mod source;
 mod symbols;
 mod table;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
@@ -23,6 +25,7 @@ use crate::index::{self, MemoryIndex, PostingsSource, PostingsView};
 use crate::limits::{LABELS_MAX, SERIES_MAX};
 use crate::model::{Labels, Matcher, SeriesKey, SeriesRef};
 
+pub use order::Ranks;
 use pairs::{Pairs, label_slices};
 use table::KeyTable;
 
@@ -83,6 +86,15 @@ pub struct Registry {
     index: MemoryIndex,
     /// Pair list of the series at hand.
     scratch: Vec<u32>,
+    ranks: Arc<Ranks>,
+    /// Numbers that may have no rank yet.
+    unranked: Vec<u32>,
+    /// Numbers that may not be in the series table on disk.
+    unsaved: Vec<u32>,
+    /// Numbers given up since the last checkpoint of the table began, and those before: they are
+    /// free when no table on disk names them any more.
+    forgotten: Vec<u32>,
+    checkpointing: Vec<u32>,
 }
 
 impl Registry {
@@ -97,6 +109,11 @@ impl Registry {
             pairs: Pairs::default(),
             index: MemoryIndex::default(),
             scratch: Vec::new(),
+            ranks: Arc::default(),
+            unranked: Vec::new(),
+            unsaved: Vec::new(),
+            forgotten: Vec::new(),
+            checkpointing: Vec::new(),
         }
     }
 
@@ -170,7 +187,26 @@ impl Registry {
             }
         };
         self.add(series, key, label_bytes);
+        self.unsaved.push(series.0);
         Ok(series)
+    }
+
+    /// Takes up a series that is in the table on disk, under the number it has there.
+    pub fn load_at(
+        &mut self,
+        series: SeriesRef,
+        key: SeriesKey,
+        label_bytes: &[u8],
+    ) -> Result<(), RegistryError> {
+        self.insert_at(series, key, label_bytes).inspect(|()| {
+            self.unsaved.pop_if(|last| *last == series.0);
+        })
+    }
+
+    /// Series that are not yet in the table on disk, as far as they were not asked for before.
+    pub fn take_unsaved(&mut self) -> Vec<SeriesRef> {
+        let unsaved = std::mem::take(&mut self.unsaved);
+        unsaved.into_iter().map(SeriesRef).filter(|series| self.contains(*series)).collect()
     }
 
     /// Replay: takes up a series under the number it had. Doing so twice changes nothing.
@@ -190,6 +226,7 @@ impl Registry {
             return Err(RegistryError::Labels);
         }
         self.add(series, key, label_bytes);
+        self.unsaved.push(series.0);
         Ok(())
     }
 
@@ -218,11 +255,53 @@ impl Registry {
             *list_place = list;
         }
         self.table.insert(key, series.0);
+        self.unranked.push(series.0);
+    }
+
+    /// Places of the series in label order, for those that [`Registry::rank_new`] has seen.
+    #[must_use]
+    pub fn ranks(&self) -> Arc<Ranks> {
+        Arc::clone(&self.ranks)
+    }
+
+    /// Forgets a series; whether there was one. Nothing in memory or on disk may refer to it any
+    /// more but the series table; its number is given to another one only after a checkpoint of
+    /// the table that does not name it.
+    pub fn forget(&mut self, series: SeriesRef) -> bool {
+        let known = self.take_out(series);
+        if known {
+            self.forgotten.push(series.0);
+        }
+        known
+    }
+
+    /// Numbers that wait for a checkpoint.
+    #[must_use]
+    pub fn forgotten(&self) -> usize {
+        self.forgotten.len() + self.checkpointing.len()
+    }
+
+    /// A checkpoint of the series table begins: it names the series that are known now.
+    pub fn begin_checkpoint(&mut self) {
+        self.checkpointing.append(&mut self.forgotten);
+    }
+
+    /// It is in place: what was forgotten before it began is named nowhere.
+    pub fn end_checkpoint(&mut self) {
+        self.free.append(&mut self.checkpointing);
     }
 
     /// Forgets a series; whether there was one. Its number is given to a later one, so nothing
     /// may refer to it any more.
     pub fn remove(&mut self, series: SeriesRef) -> bool {
+        let known = self.take_out(series);
+        if known {
+            self.free.push(series.0);
+        }
+        known
+    }
+
+    fn take_out(&mut self, series: SeriesRef) -> bool {
         let Some(key) = self.key(series) else { return false };
         let Some(list) = self.lists.get_mut(series.0).map(|list| std::mem::replace(list, NO_LABELS)) else {
             return false;
@@ -236,7 +315,6 @@ impl Registry {
         }
         self.pair_lists.free(list.at, usize::from(list.count));
         self.index.remove(series.0);
-        self.free.push(series.0);
         true
     }
 
@@ -343,7 +421,8 @@ impl Registry {
             series: self.keys.memory_bytes()
                 + self.lists.memory_bytes()
                 + self.pair_lists.memory_bytes()
-                + self.free.capacity() * size_of::<u32>(),
+                + (self.free.capacity() + self.unranked.capacity() + self.unsaved.capacity()) * size_of::<u32>()
+                + self.ranks.memory_bytes(),
             table: self.table.memory_bytes(),
             postings: self.index.memory_bytes(),
         }

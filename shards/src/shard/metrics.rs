@@ -4,6 +4,8 @@ use std::cell::Cell;
 
 use super::Shard;
 use super::refusal::RefuseReason;
+use crate::io::cache::CacheMetrics;
+use crate::part::PartKind;
 use crate::wal::{ReplayReport, WalMetrics};
 
 /// Counters of one shard.
@@ -19,6 +21,22 @@ pub(super) struct ShardCounters {
     pub(super) selects: Cell<u64>,
     pub(super) select_series: Cell<u64>,
     pub(super) select_samples: Cell<u64>,
+    pub(super) flushes: Cell<u64>,
+    pub(super) flush_failures: Cell<u64>,
+    pub(super) flushed_samples: Cell<u64>,
+    pub(super) flushed_bytes: Cell<u64>,
+    pub(super) merges: Cell<u64>,
+    pub(super) merge_failures: Cell<u64>,
+    pub(super) merge_samples: Cell<u64>,
+    pub(super) merge_bytes_read: Cell<u64>,
+    pub(super) merge_bytes_written: Cell<u64>,
+    pub(super) parts_expired: Cell<u64>,
+    pub(super) parts_quarantined: Cell<u64>,
+    pub(super) damage_found: Cell<u64>,
+    pub(super) series_forgotten: Cell<u64>,
+    /// Bytes of the series table when it was last written as a whole.
+    pub(super) checkpoint_bytes: Cell<u64>,
+    pub(super) reserve_bytes: Cell<u64>,
 }
 
 /// Adds to a counter.
@@ -44,6 +62,31 @@ pub struct ShardMetrics {
     pub selects: u64,
     pub select_series: u64,
     pub select_samples: u64,
+    pub flushes: u64,
+    pub flush_failures: u64,
+    pub flushed_samples: u64,
+    pub flushed_bytes: u64,
+    pub merges: u64,
+    pub merge_failures: u64,
+    pub merge_samples: u64,
+    pub merge_bytes_read: u64,
+    pub merge_bytes_written: u64,
+    pub parts_expired: u64,
+    pub parts_quarantined: u64,
+    pub damage_found: u64,
+    pub series_forgotten: u64,
+    pub runs: u64,
+    pub run_bytes: u64,
+    pub blocks: u64,
+    pub block_bytes: u64,
+    pub part_samples: u64,
+    /// Memory that open parts take, what the cache holds aside.
+    pub part_memory_bytes: u64,
+    pub series_file_bytes: u64,
+    pub reserve_bytes: u64,
+    pub deletes_pending: u64,
+    pub disk_full: bool,
+    pub cache: CacheMetrics,
     pub wal: WalMetrics,
     pub replay: ReplayReport,
 }
@@ -53,6 +96,7 @@ impl Shard {
     pub fn metrics(&self) -> ShardMetrics {
         let state = self.state.borrow();
         let counters = &self.counters;
+        let of_kind = |kind| state.parts.iter().filter(move |part| part.meta.kind == kind);
         let reasons = RefuseReason::ALL.iter().map(|reason| reason.as_str());
         ShardMetrics {
             samples_stored: counters.samples_stored.get(),
@@ -70,6 +114,30 @@ impl Shard {
             selects: counters.selects.get(),
             select_series: counters.select_series.get(),
             select_samples: counters.select_samples.get(),
+            flushes: counters.flushes.get(),
+            flush_failures: counters.flush_failures.get(),
+            flushed_samples: counters.flushed_samples.get(),
+            flushed_bytes: counters.flushed_bytes.get(),
+            merges: counters.merges.get(),
+            merge_failures: counters.merge_failures.get(),
+            merge_samples: counters.merge_samples.get(),
+            merge_bytes_read: counters.merge_bytes_read.get(),
+            merge_bytes_written: counters.merge_bytes_written.get(),
+            parts_expired: counters.parts_expired.get(),
+            parts_quarantined: counters.parts_quarantined.get(),
+            damage_found: counters.damage_found.get(),
+            series_forgotten: counters.series_forgotten.get(),
+            runs: of_kind(PartKind::Run).count() as u64,
+            run_bytes: of_kind(PartKind::Run).map(|part| part.bytes).sum(),
+            blocks: of_kind(PartKind::Block).count() as u64,
+            block_bytes: of_kind(PartKind::Block).map(|part| part.bytes).sum(),
+            part_samples: state.parts.iter().map(|part| part.meta.samples).sum(),
+            part_memory_bytes: state.parts.iter().map(|part| part.memory_bytes() as u64).sum(),
+            series_file_bytes: self.series_file.bytes(),
+            reserve_bytes: counters.reserve_bytes.get(),
+            deletes_pending: state.deletes.len() as u64,
+            disk_full: self.disk_full.get(),
+            cache: self.cache.metrics(),
             wal: self.wal.metrics(),
             replay: self.replay,
         }

@@ -3,7 +3,7 @@
 use super::metrics::add;
 use super::refusal::{AppendOutcome, Refusal, RefuseReason};
 use super::{Shard, State};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::limits::{
     LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_BYTES_MAX, LABELS_MAX, METADATA_BYTES_MAX,
     METADATA_MAX,
@@ -87,6 +87,9 @@ impl Shard {
 
     fn apply(&self, batch: &SampleBatch) -> Result<(AppendOutcome, Option<Lsn>)> {
         self.wal.admit()?;
+        if self.is_over_full() {
+            return Err(Error::Busy);
+        }
         let times = self.accepted_times();
         let mut outcome = AppendOutcome::default();
         let mut state = self.state.borrow_mut();
@@ -130,6 +133,13 @@ impl Shard {
         Ok((outcome, lsn))
     }
 
+    /// Whether the memtable has grown far beyond its size because flushes fail or lag behind.
+    fn is_over_full(&self) -> bool {
+        let state = self.state.borrow();
+        state.memtable.frozen().is_some()
+            && state.memtable.active().memory_bytes() > self.options.memtable_bytes.saturating_mul(2)
+    }
+
     /// The step after which the write has happened: into the log's buffer and into memory.
     fn log_and_store(
         &self,
@@ -159,6 +169,9 @@ impl Shard {
             }
         });
         scratch.store(&mut state.memtable);
+        let newest = scratch.timestamps_ms.iter().copied().max().unwrap_or(i64::MIN);
+        state.frontier_ms = state.frontier_ms.max(newest);
+        state.active_since_ms.get_or_insert_with(|| self.clock.now_ms());
         outcome.stored = scratch.refs.len() as u64;
         for appended in &scratch.appended {
             match appended {
@@ -200,7 +213,7 @@ impl Shard {
     fn accepted_times(&self) -> AcceptedTimes {
         let now_ms = self.clock.now_ms();
         AcceptedTimes {
-            first_ms: now_ms.saturating_sub(self.options.retention_ms),
+            first_ms: now_ms.saturating_sub(self.retention.get().age_ms),
             last_ms: now_ms.saturating_add(self.options.future_ms_max),
         }
     }
@@ -240,6 +253,7 @@ impl Shard {
                 log.record(|out| put_metadata(out, one));
             }
         });
+        state.metadata_saved = false;
         state.metadata.extend(fresh.into_iter().map(|one| (one.metric.clone(), one)));
         Ok(Some(lsn))
     }

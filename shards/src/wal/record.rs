@@ -11,7 +11,9 @@
 //! |    1 | series   | uvarint series ref; the rest: canonical label bytes                        |
 //! |    2 | samples  | varint base timestamp, then until the end per sample: varint ref minus the previous sample's (first: minus 0), varint timestamp minus the previous one's (first: minus the base), 8 bytes value, IEEE 754 bits little-endian |
 //! |    3 | metadata | u8 metric type, then metric name, help and unit, each with a uvarint length before it |
-//! |  4-9 |          | reserved: tombstones, series removal, integer and float histograms, exemplars, start timestamps |
+//! |    4 | delete   | uvarint id, uvarint sequence, varint start, varint end (exclusive), uvarint number of matchers; per matcher operator, name and value, each UTF-8 with a uvarint length before it |
+//! |    5 | reserved | series removal                                                             |
+//! |  6-9 | reserved | integer and float histograms, exemplars, start timestamps                  |
 //!
 //! `varint` is zigzag LEB128. A record of an unknown kind is skipped and counted.
 
@@ -20,11 +22,12 @@
 use crate::codec::varint::{VARINT_LEN_MAX, put_uvarint, put_varint, zigzag};
 use crate::codec::{Cursor, Truncated};
 use crate::limits::{LABELS_BYTES_MAX, METADATA_BYTES_MAX, WAL_SEGMENT_BYTES_MIN};
-use crate::model::{Metadata, MetricType, SeriesRef};
+use crate::model::{Delete, MatchOp, Matcher, Metadata, MetricType, SeriesRef, TimeRange};
 
 const KIND_SERIES: u8 = 1;
 const KIND_SAMPLES: u8 = 2;
 const KIND_METADATA: u8 = 3;
+const KIND_DELETE: u8 = 4;
 
 /// Samples of one record; more become several records.
 pub const RECORD_SAMPLES_MAX: usize = 8192;
@@ -44,6 +47,7 @@ pub enum Record<'a> {
     Series { series: SeriesRef, labels: &'a [u8] },
     Samples(Samples<'a>),
     Metadata(Metadata),
+    Delete(Delete),
     Unknown { kind: u8 },
 }
 
@@ -76,6 +80,48 @@ pub fn put_metadata(out: &mut Vec<u8>, metadata: &Metadata) {
     out.push(KIND_METADATA);
     put_uvarint(out, payload.len() as u64);
     out.extend_from_slice(&payload);
+}
+
+/// Bytes of the matchers of one delete.
+pub const DELETE_MATCHERS_BYTES_MAX: usize = 64 << 10;
+const DELETE_MATCHERS_MAX: u64 = 256;
+
+/// Appends a delete record; its matchers are within the limits.
+pub fn put_delete(out: &mut Vec<u8>, delete: &Delete) {
+    let mut payload = Vec::new();
+    put_uvarint(&mut payload, delete.id);
+    put_uvarint(&mut payload, delete.sequence);
+    put_varint(&mut payload, delete.range.start_ms);
+    put_varint(&mut payload, delete.range.end_ms);
+    put_uvarint(&mut payload, delete.matchers.len() as u64);
+    for matcher in &delete.matchers {
+        for text in [matcher.op().as_str(), matcher.name(), matcher.value()] {
+            put_uvarint(&mut payload, text.len() as u64);
+            payload.extend_from_slice(text.as_bytes());
+        }
+    }
+    out.push(KIND_DELETE);
+    put_uvarint(out, payload.len() as u64);
+    out.extend_from_slice(&payload);
+}
+
+fn read_delete(payload: &mut Cursor<'_>, start: Truncated) -> Result<Delete, Truncated> {
+    let (id, sequence) = (payload.uvarint()?, payload.uvarint()?);
+    let range = TimeRange::new(payload.varint()?, payload.varint()?);
+    let count = payload.uvarint()?;
+    if count > DELETE_MATCHERS_MAX {
+        return Err(start);
+    }
+    let mut matchers = Vec::new();
+    for _ in 0..count {
+        let mut text = || -> Result<&str, Truncated> {
+            std::str::from_utf8(payload.length_prefixed()?).map_err(|_| start)
+        };
+        let op = MatchOp::from_text(text()?).ok_or(start)?;
+        let (name, value) = (text()?, text()?);
+        matchers.push(Matcher::new(op, name, value).map_err(|_| start)?);
+    }
+    Ok(Delete { id, sequence, range, matchers })
 }
 
 /// Appends one samples record, sample by sample.
@@ -155,6 +201,7 @@ pub fn next_record<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Record<'a>>, Tr
             };
             Record::Metadata(Metadata { metric: text()?, metric_type, help: text()?, unit: text()? })
         }
+        KIND_DELETE => Record::Delete(read_delete(&mut payload, start)?),
         kind => Record::Unknown { kind },
     };
     Ok(Some(record))
@@ -238,7 +285,19 @@ mod tests {
         }
 
         #[test]
-        fn records_of_later_versions_are_stepped_over(kind in 4_u8.., payload: Vec<u8>) {
+        fn deletes_round_trip(id: u64, sequence: u64, start: i64, end: i64, names in proptest::collection::vec(".{0,20}", 0..5)) {
+            let matchers = names.iter().map(|name| Matcher::new(MatchOp::NotEqual, name, "value").unwrap()).collect();
+            let delete = Delete { id, sequence, range: TimeRange::new(start, end), matchers };
+            let mut bytes = Vec::new();
+            put_delete(&mut bytes, &delete);
+            let records = read_all(&bytes).unwrap();
+            let [Record::Delete(read)] = &records[..] else { panic!("{records:?}") };
+            prop_assert_eq!((read.id, read.sequence, read.range), (id, sequence, delete.range));
+            prop_assert!(read.matchers.iter().map(|matcher| matcher.name()).eq(names.iter().map(String::as_str)));
+        }
+
+        #[test]
+        fn records_of_later_versions_are_stepped_over(kind in 5_u8.., payload: Vec<u8>) {
             let mut bytes = vec![kind];
             put_uvarint(&mut bytes, payload.len() as u64);
             bytes.extend_from_slice(&payload);

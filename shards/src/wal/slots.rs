@@ -35,6 +35,8 @@ pub(super) struct SealedSegment {
     pub(super) slot: u32,
     pub(super) header: SegmentHeader,
     pub(super) len: u64,
+    /// Bytes of its header and frames.
+    pub(super) used: u64,
 }
 
 /// A file with nothing in it that counts.
@@ -75,7 +77,7 @@ impl Slots {
         let last = found.segments.len().saturating_sub(1);
         for (index, FoundSegment { slot, header, file, len }) in found.segments.into_iter().enumerate() {
             if index < last || !tail.readable {
-                slots.sealed.push_back(SealedSegment { slot, header, len });
+                slots.sealed.push_back(SealedSegment { slot, header, len, used: len });
             } else if tail.position == BLOCK_LEN as u64 {
                 slots.free.push(FreeSlot { slot, len });
             } else {
@@ -100,6 +102,12 @@ impl Slots {
         let sealed: u64 = self.sealed.iter().map(|sealed| sealed.len).sum();
         let free: u64 = self.free.iter().map(|free| free.len).sum();
         sealed + free + self.active.as_ref().map_or(0, |active| active.len)
+    }
+
+    /// Bytes of headers and frames in the segments that hold records.
+    pub(super) fn frame_bytes(&self) -> u64 {
+        let sealed: u64 = self.sealed.iter().map(|sealed| sealed.used).sum();
+        sealed + self.active.as_ref().map_or(0, |active| active.position)
     }
 
     fn take_vacant(&mut self) -> Option<u32> {
@@ -188,8 +196,10 @@ impl Wal {
         match self.put_into_service(free).await {
             Ok(fresh) => {
                 let mut state = self.0.state.borrow_mut();
-                if let Some(ActiveSegment { slot, header, len, .. }) = state.slots.active.replace(fresh) {
-                    state.slots.sealed.push_back(SealedSegment { slot, header, len });
+                if let Some(ActiveSegment { slot, header, len, position, .. }) =
+                    state.slots.active.replace(fresh)
+                {
+                    state.slots.sealed.push_back(SealedSegment { slot, header, len, used: position });
                 }
                 Ok(())
             }

@@ -313,6 +313,13 @@ impl Wal {
         outcome.map(|()| sealed)
     }
 
+    /// Bytes of the frames that were not released, and of what waits to be written.
+    #[must_use]
+    pub fn unreleased_bytes(&self) -> u64 {
+        let state = self.0.state.borrow();
+        state.slots.frame_bytes() + state.pending.len() as u64
+    }
+
     /// Epoch of the segment that is written now.
     #[must_use]
     pub fn epoch(&self) -> u64 {

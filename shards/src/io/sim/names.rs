@@ -19,6 +19,15 @@ impl NameChange {
             Self::Rename { from, to } => {
                 if let Some(inode) = names.remove(from) {
                     names.insert(to.clone(), inode);
+                    return;
+                }
+                // A directory: what is in it moves with it.
+                let inside: Vec<_> = names.keys().filter(|path| path.starts_with(from)).cloned().collect();
+                for path in inside {
+                    if let (Ok(below), Some(inode)) = (path.strip_prefix(from), names.get(&path).copied()) {
+                        names.insert(to.join(below), inode);
+                    }
+                    names.remove(&path);
                 }
             }
             Self::Remove { path } => {
@@ -52,8 +61,20 @@ impl Names {
     }
 
     pub(super) fn list(&self, directory: &Path) -> Vec<String> {
-        let inside = self.seen.keys().filter(|path| path.parent() == Some(directory));
-        inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
+        let below = self.seen.keys().filter_map(|path| path.strip_prefix(directory).ok());
+        let mut names: Vec<String> =
+            below.filter_map(|path| Some(path.iter().next()?.to_str()?.to_owned())).collect();
+        names.dedup();
+        names
+    }
+
+    /// Whether there is a file or a directory of this name.
+    pub(super) fn exists(&self, path: &Path) -> bool {
+        self.seen.range(path.to_path_buf()..).next().is_some_and(|(first, _)| first.starts_with(path))
+    }
+
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        self.seen.keys().cloned().collect()
     }
 
     pub(super) fn change(&mut self, change: NameChange) {

@@ -1,0 +1,251 @@
+//! What to merge next.
+//!
+//! Sequences decide between samples of equal time, so a merge must not leave out a part whose
+//! sequences lie between those of its inputs where their windows overlap. It does not: what lies
+//! loose in a window is newer than the blocks of the window's level, all of it is taken, and of the
+//! blocks the newest.
+
+use std::collections::BTreeMap;
+
+use super::is_closed;
+use crate::model::Delete;
+use crate::part::{Level, PartId, PartKind, PartMeta, Window};
+use crate::tombstone;
+
+/// Loose parts that are merged although a block is there that is much larger than they are.
+const LATE_PARTS_MAX: usize = 4;
+/// An older part is taken along if it is at most this many times as large as all newer ones.
+const SIZE_RATIO: u64 = 4;
+/// Runs of an open window that are merged to one run.
+const OPEN_RUNS_MAX: usize = 8;
+
+/// A part as the plan sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanPart<'a> {
+    pub meta: &'a PartMeta,
+    pub bytes: u64,
+}
+
+/// How far merging goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// What is worth it.
+    Routine,
+    /// Until every window of 7 d is one block.
+    Everything,
+    /// Until no part holds what was deleted.
+    Purge,
+}
+
+/// One merge: all inputs become one part of this window and kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergeTask {
+    pub inputs: Vec<PartId>,
+    pub window: Window,
+    pub kind: PartKind,
+}
+
+/// The next merge, if there is one to be done.
+#[must_use]
+pub fn plan(parts: &[PlanPart<'_>], deletes: &[Delete], frontier_ms: i64, goal: Goal) -> Option<MergeTask> {
+    let concerned = |part: &&PlanPart<'_>| deletes.iter().any(|delete| tombstone::concerns(delete, part.meta));
+    let purge = || {
+        let part = parts.iter().find(concerned)?;
+        Some(MergeTask { inputs: vec![part.meta.id], window: part.meta.window, kind: part.meta.kind })
+    };
+    match goal {
+        Goal::Purge => purge(),
+        Goal::Everything => {
+            let mut windows = by_window(parts, Level::Days7).into_iter();
+            windows.find_map(|(window, inside)| {
+                let done = |part: &PlanPart<'_>| is_block_of(part, Level::Days7) && !concerned(&part);
+                let finished = inside.len() == 1 && inside.iter().all(done);
+                (!finished).then(|| task(&inside, window, PartKind::Block))
+            })
+        }
+        Goal::Routine => {
+            let closed = Level::ALL.into_iter().rev().find_map(|level| {
+                let mut windows = by_window(parts, level).into_iter();
+                windows.find_map(|(window, inside)| {
+                    is_closed(window, frontier_ms).then(|| close(&inside, window))?
+                })
+            });
+            closed.or_else(|| thin_out(parts)).or_else(purge)
+        }
+    }
+}
+
+fn is_block_of(part: &PlanPart<'_>, level: Level) -> bool {
+    part.meta.kind == PartKind::Block && part.meta.window.level == level
+}
+
+/// Parts that lie within the windows of a level, the newest first.
+fn by_window<'a>(parts: &[PlanPart<'a>], level: Level) -> BTreeMap<Window, Vec<PlanPart<'a>>> {
+    let mut windows: BTreeMap<Window, Vec<PlanPart<'a>>> = BTreeMap::new();
+    for part in parts.iter().filter(|part| part.meta.window.level <= level) {
+        windows.entry(level.window_at(part.meta.window.start_ms)).or_default().push(*part);
+    }
+    for inside in windows.values_mut() {
+        inside.sort_by_key(|part| std::cmp::Reverse((part.meta.sequences.max, part.meta.id)));
+    }
+    windows
+}
+
+fn task(inputs: &[PlanPart<'_>], window: Window, kind: PartKind) -> MergeTask {
+    MergeTask { inputs: inputs.iter().map(|part| part.meta.id).collect(), window, kind }
+}
+
+/// What a closed window wants merged.
+fn close(inside: &[PlanPart<'_>], window: Window) -> Option<MergeTask> {
+    let (blocks, loose): (Vec<_>, Vec<_>) =
+        inside.iter().copied().partition(|part| is_block_of(part, window.level));
+    let bytes = |parts: &[PlanPart<'_>]| parts.iter().map(|part| part.bytes).sum::<u64>();
+    let worth = blocks.is_empty()
+        || loose.len() >= LATE_PARTS_MAX
+        || bytes(&loose).saturating_mul(SIZE_RATIO) >= bytes(&blocks);
+    if loose.is_empty() || !worth {
+        return None;
+    }
+    let mut inputs = loose;
+    extend_by_size(&mut inputs, &blocks);
+    Some(task(&inputs, window, PartKind::Block))
+}
+
+/// Takes along older parts, the newest first, as long as they are not too large.
+fn extend_by_size<'a>(inputs: &mut Vec<PlanPart<'a>>, older: &[PlanPart<'a>]) {
+    let mut bytes: u64 = inputs.iter().map(|part| part.bytes).sum();
+    for part in older {
+        if part.bytes > bytes.saturating_mul(SIZE_RATIO) {
+            return;
+        }
+        bytes = bytes.saturating_add(part.bytes);
+        inputs.push(*part);
+    }
+}
+
+/// Merges runs of a window that still takes samples when there are many.
+fn thin_out(parts: &[PlanPart<'_>]) -> Option<MergeTask> {
+    let mut windows: BTreeMap<Window, Vec<PlanPart<'_>>> = BTreeMap::new();
+    for part in parts.iter().filter(|part| part.meta.kind == PartKind::Run) {
+        windows.entry(part.meta.window).or_default().push(*part);
+    }
+    let (window, mut runs) = windows.into_iter().find(|(_, runs)| runs.len() >= OPEN_RUNS_MAX)?;
+    runs.sort_by_key(|part| std::cmp::Reverse((part.meta.sequences.max, part.meta.id)));
+    let (newest, older) = runs.split_at(LATE_PARTS_MAX.min(runs.len()));
+    let mut inputs = newest.to_vec();
+    extend_by_size(&mut inputs, older);
+    Some(task(&inputs, window, PartKind::Run))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::part::Sequences;
+    use crate::part::meta::FORMAT_VERSION;
+    use proptest::prelude::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn part(kind: PartKind, window: Window, sequence: u64, bytes: u64) -> (PartMeta, u64) {
+        let meta = PartMeta {
+            format_version: FORMAT_VERSION,
+            id: PartId::generate(),
+            kind,
+            window,
+            min_ms: window.start_ms,
+            max_ms: window.end_ms() - 1,
+            series: 1,
+            chunks: 1,
+            samples: 1,
+            sequences: Sequences { min: sequence, max: sequence },
+            deletes_applied: 0,
+            parents: Vec::new(),
+        };
+        (meta, bytes)
+    }
+
+    fn next(parts: &[(PartMeta, u64)], frontier_ms: i64, goal: Goal) -> Option<MergeTask> {
+        let parts: Vec<_> = parts.iter().map(|(meta, bytes)| PlanPart { meta, bytes: *bytes }).collect();
+        plan(&parts, &[], frontier_ms, goal)
+    }
+
+    /// Carries a task out on the metas.
+    fn carry_out(parts: &mut Vec<(PartMeta, u64)>, task: &MergeTask) {
+        let inputs: Vec<_> = parts.extract_if(.., |(meta, _)| task.inputs.contains(&meta.id)).collect();
+        assert_eq!(inputs.len(), task.inputs.len());
+        assert!(inputs.iter().all(|(meta, _)| task.window.contains(meta.window)));
+        let min = inputs.iter().map(|(meta, _)| meta.sequences.min).min().unwrap();
+        let max = inputs.iter().map(|(meta, _)| meta.sequences.max).max().unwrap();
+        // Nothing that overlaps and lies between is left out.
+        for (meta, _) in parts.iter() {
+            let overlaps = meta.window.contains(task.window) || task.window.contains(meta.window);
+            let between = meta.sequences.max > min && meta.sequences.min < max;
+            assert!(!(overlaps && between), "{task:?} leaves out {meta:?}");
+        }
+        let bytes = inputs.iter().map(|(_, bytes)| bytes).sum();
+        let (mut merged, _) = part(task.kind, task.window, max, bytes);
+        merged.sequences.min = min;
+        parts.push((merged, bytes));
+    }
+
+    #[test]
+    fn open_windows_are_left_alone_until_there_are_many_runs() {
+        let window = Level::Hours2.window_at(100 * HOUR);
+        let mut parts: Vec<_> = (0..7).map(|n| part(PartKind::Run, window, n, 10)).collect();
+        assert_eq!(next(&parts, window.end_ms(), Goal::Routine), None);
+        parts.push(part(PartKind::Run, window, 7, 10));
+        let task = next(&parts, window.end_ms(), Goal::Routine).unwrap();
+        assert_eq!((task.kind, task.window, task.inputs.len()), (PartKind::Run, window, 8));
+        let task = next(&parts, window.end_ms() + HOUR, Goal::Routine).unwrap();
+        assert_eq!((task.kind, task.window, task.inputs.len()), (PartKind::Block, window, 8));
+    }
+
+    #[test]
+    fn a_little_late_data_does_not_rewrite_a_large_block() {
+        let window = Level::Days7.window_at(1000 * HOUR);
+        let mut parts = vec![part(PartKind::Block, window, 1, 1_000_000)];
+        let frontier = window.end_ms() + HOUR;
+        for sequence in 2..5 {
+            parts.push(part(PartKind::Run, window, sequence, 10));
+            assert_eq!(next(&parts, frontier, Goal::Routine), None);
+        }
+        parts.push(part(PartKind::Run, window, 5, 10));
+        let task = next(&parts, frontier, Goal::Routine).unwrap();
+        assert_eq!(task.inputs.len(), 4);
+        assert!(!task.inputs.contains(&parts[0].0.id));
+        carry_out(&mut parts, &task);
+        assert_eq!(next(&parts, frontier, Goal::Routine), None);
+        let task = next(&parts, frontier, Goal::Everything).unwrap();
+        carry_out(&mut parts, &task);
+        assert_eq!((parts.len(), next(&parts, frontier, Goal::Everything)), (1, None));
+    }
+
+    proptest! {
+        /// Whatever is flushed in whatever order: merging ends, keeps the order of writes, and
+        /// leaves few parts.
+        #[test]
+        fn any_history_is_merged_in_order(flushes in proptest::collection::vec((0..2000i64, 1..1000u64), 1..120)) {
+            let mut parts = Vec::new();
+            let mut frontier = i64::MIN;
+            for (sequence, (hour, bytes)) in flushes.iter().enumerate() {
+                frontier = frontier.max(hour * HOUR);
+                let window = super::super::placement(hour * HOUR, frontier);
+                parts.push(part(PartKind::Run, window, sequence as u64, *bytes));
+                let mut steps = 0;
+                while let Some(task) = next(&parts, frontier, Goal::Routine) {
+                    carry_out(&mut parts, &task);
+                    steps += 1;
+                    prop_assert!(steps < 100, "merging does not end");
+                }
+            }
+            while let Some(task) = next(&parts, frontier, Goal::Everything) {
+                carry_out(&mut parts, &task);
+            }
+            prop_assert!(parts.iter().all(|(meta, _)| meta.window.level == Level::Days7));
+            let mut windows: Vec<_> = parts.iter().map(|(meta, _)| meta.window).collect();
+            windows.sort();
+            windows.dedup();
+            prop_assert_eq!(windows.len(), parts.len());
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The index of a block: which series it has, with which labels, and where their chunks are.
+//!
+//! Series are named by their *ordinals*, their places in label order. All multi-byte numbers are
+//! little-endian; every piece ends with a u32 CRC of its bytes before.
+//!
+//! | part         | content                                                                        |
+//! |--------------|--------------------------------------------------------------------------------|
+//! | header       | magic `TSDBIDX1`, u32 version 1, u32 CRC                                       |
+//! | series pages | per 64 series: per series uvarint bytes shared with the beginning of the labels before, uvarint bytes shared with their end, uvarint bytes between and these bytes, uvarint length of the entry and the entry; the first shares nothing |
+//! | lists        | sorted ordinals ([`list`])                                                     |
+//! | dictionaries | per label name one or more finite-state maps (crate `fst`) from value to place: 2 x ordinal + 1 of the only series, or 2 x (offset x 2^24 + length) of a list |
+//! | top          | uvarint number of names; per name, sorted: uvarint length and text, uvarint values, place of the list of its series, uvarint number of dictionaries, per dictionary uvarint length and text of its first value, uvarint offset, uvarint length, uvarint values |
+//! | pages        | per series page uvarint length, CRC included                                   |
+//! | trailer      | 48 bytes: magic `TSDBIDXT`, u32 version 1, u32 series, u64 offset of the top, u64 offset of the pages, u64 length of the file, u32 zero, u32 CRC |
+
+mod dictionary;
+mod format;
+mod list;
+mod page;
+mod reader;
+mod scanner;
+mod search;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod writer;
+
+pub use self::reader::BlockIndex;
+pub use self::scanner::IndexScanner;
+pub use self::verify::{Finding, verify};
+pub use self::writer::IndexWriter;
+
+use std::future::Future;
+use std::rc::Rc;
+
+use crate::error::Result;
+
+/// Where the bytes of an index come from. The same pieces are asked for again and again.
+pub trait PageSource {
+    fn read(&self, offset: u64, len: usize) -> impl Future<Output = Result<Rc<[u8]>>>;
+}
+
+/// Receives the bytes of an index in order.
+pub trait Sink {
+    fn write(&mut self, bytes: &[u8]) -> Result<()>;
+}
+
+/// Gives the bytes of an index at any place, mostly in order.
+pub trait BulkRead {
+    fn read(&mut self, offset: u64, len: usize) -> Result<Vec<u8>>;
+}
+
+impl Sink for Vec<u8> {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
+}

@@ -1,0 +1,238 @@
+//! Series in label order with the references to their chunks, out of the registry and all blocks.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use roaring::RoaringBitmap;
+
+use super::parts::{Part, PartBody};
+use super::view::View;
+use super::{Shard, damage};
+use crate::error::Result;
+use crate::memtable::Generation;
+use crate::model::{Matcher, SampleColumns, SeriesRef, TimeRange};
+use crate::part::ChunkRef;
+
+/// Series that are looked up at once.
+const BATCH_SERIES: usize = 64;
+
+/// One series: where its samples are.
+#[derive(Debug, Default)]
+pub(super) struct Located {
+    /// Canonical label bytes.
+    pub(super) labels: Vec<u8>,
+    /// Chunks that overlap the range, each with the index of its part in the view.
+    pub(super) chunks: Vec<(usize, ChunkRef)>,
+    /// Samples of the generations, with their sequences, the older one first.
+    pub(super) memory: Vec<(u64, SampleColumns)>,
+}
+
+/// Series of one block that are still to come.
+struct BlockSeries {
+    part: usize,
+    ordinals: roaring::bitmap::IntoIter,
+    ahead: VecDeque<Located>,
+}
+
+/// See the module's text.
+pub(super) struct SeriesStream {
+    view: View,
+    range: TimeRange,
+    /// Of the registry, in label order.
+    refs: std::vec::IntoIter<SeriesRef>,
+    ahead: VecDeque<Located>,
+    blocks: Vec<BlockSeries>,
+}
+
+impl View {
+    /// A view in which every series of the registry has a rank.
+    pub(super) fn take_ranked(shard: &Rc<Shard>) -> Self {
+        shard.state.borrow_mut().registry.rank_new();
+        Self::take(shard)
+    }
+
+    /// Numbers of those series of the registry that memtable and runs have in the range.
+    pub(super) fn present(&self, candidates: RoaringBitmap, range: TimeRange) -> RoaringBitmap {
+        let state = self.shard().state.borrow();
+        let runs: Vec<_> = self.parts.iter().filter(|part| part.meta.overlaps(range)).filter_map(|part| part.as_run()).collect();
+        self.with_generations(&state, |generations| {
+            let in_memory = |series: u32| {
+                generations.iter().any(|(_, generation)| {
+                    let bounds = generation.series_bounds(SeriesRef(series));
+                    bounds.is_some_and(|(first_ms, last_ms)| range.overlaps_inclusive(first_ms, last_ms))
+                })
+            };
+            let mut present = RoaringBitmap::new();
+            for series in candidates {
+                if in_memory(series) || runs.iter().any(|run| run.numbers().contains(series)) {
+                    let _ = present.try_push(series);
+                }
+            }
+            present
+        })
+    }
+}
+
+impl SeriesStream {
+    /// Finds the series that satisfy all matchers and may have samples in the range.
+    pub(super) async fn begin(view: View, matchers: &[Matcher], range: TimeRange) -> Result<Self> {
+        let selected = view.shard().state.borrow().registry.select(matchers);
+        let present = view.present(selected, range);
+        let mut ranked: Vec<_> = present
+            .into_iter()
+            .filter_map(|series| view.rank(SeriesRef(series)).map(|rank| (rank, SeriesRef(series))))
+            .collect();
+        ranked.sort_unstable();
+        let refs: Vec<SeriesRef> = ranked.into_iter().map(|(_, series)| series).collect();
+        let mut blocks = Vec::new();
+        for (index, part) in view.parts.iter().enumerate() {
+            let PartBody::Block(block) = &part.body else { continue };
+            if !part.meta.overlaps(range) {
+                continue;
+            }
+            let ordinals = block.index().select(matchers).await;
+            let Some(ordinals) = damage::tolerate(view.shard(), part, ordinals)? else { continue };
+            if !ordinals.is_empty() {
+                blocks.push(BlockSeries { part: index, ordinals: ordinals.into_iter(), ahead: VecDeque::new() });
+            }
+        }
+        Ok(Self { view, range, refs: refs.into_iter(), ahead: VecDeque::new(), blocks })
+    }
+
+    pub(super) const fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// The next series.
+    pub(super) async fn next(&mut self) -> Result<Option<Located>> {
+        if self.ahead.is_empty() {
+            self.look_up().await?;
+        }
+        for block in &mut self.blocks {
+            if block.ahead.is_empty() {
+                block.look_up(&self.view, self.range).await?;
+            }
+        }
+        self.blocks.retain(|block| !block.ahead.is_empty());
+        let mut least = self.ahead.front().map(|located| located.labels.as_slice());
+        for block in &self.blocks {
+            let labels = block.ahead.front().map(|located| located.labels.as_slice());
+            if least.is_none() || labels < least {
+                least = labels;
+            }
+        }
+        let Some(least) = least.map(<[u8]>::to_vec) else { return Ok(None) };
+        let is_it = |located: &Located| located.labels == least;
+        let mut joined = match self.ahead.front() {
+            Some(front) if is_it(front) => self.ahead.pop_front().unwrap_or_default(),
+            _ => Located::default(),
+        };
+        for block in &mut self.blocks {
+            if block.ahead.front().is_some_and(is_it)
+                && let Some(located) = block.ahead.pop_front()
+            {
+                joined.chunks.extend(located.chunks);
+            }
+        }
+        joined.labels = least;
+        Ok(Some(joined))
+    }
+
+    /// Gets the next series of the registry: labels and samples in memory in one step, then what
+    /// runs have of them.
+    async fn look_up(&mut self) -> Result<()> {
+        let wanted: Vec<SeriesRef> = self.refs.by_ref().take(BATCH_SERIES).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let mut found: Vec<Located> = {
+            let state = self.view.shard().state.borrow();
+            let locate = |series: &SeriesRef| {
+                let mut located = Located::default();
+                state.registry.labels_into(*series, &mut located.labels);
+                located
+            };
+            let mut found: Vec<Located> = wanted.iter().map(locate).collect();
+            self.view.with_generations(&state, |generations| {
+                for (series, located) in wanted.iter().zip(&mut found) {
+                    located.memory = read_memory(generations, *series, self.range);
+                }
+            });
+            found
+        };
+        for (index, part) in self.view.parts.iter().enumerate() {
+            let Some(run) = part.as_run().filter(|_| part.meta.overlaps(self.range)) else { continue };
+            let rank = |series| self.view.rank(series);
+            let range = self.range;
+            let mut put = |at: usize, chunks: &[ChunkRef]| {
+                if let Some(located) = found.get_mut(at) {
+                    let inside = chunks.iter().filter(|chunk| chunk.overlaps(range));
+                    located.chunks.extend(inside.map(|chunk| (index, *chunk)));
+                }
+            };
+            let read = run.chunks_of(&wanted, &rank, &mut put).await;
+            damage::tolerate(self.view.shard(), part, read)?;
+        }
+        self.ahead.extend(found);
+        Ok(())
+    }
+}
+
+fn read_memory(
+    generations: &[(u64, &Generation)],
+    series: SeriesRef,
+    range: TimeRange,
+) -> Vec<(u64, SampleColumns)> {
+    let mut memory = Vec::new();
+    for (sequence, generation) in generations {
+        let mut columns = SampleColumns::default();
+        generation.read(series, range, &mut columns.timestamps_ms, &mut columns.values);
+        if !columns.is_empty() {
+            memory.push((*sequence, columns));
+        }
+    }
+    memory
+}
+
+impl BlockSeries {
+    async fn look_up(&mut self, view: &View, range: TimeRange) -> Result<()> {
+        let Some(part) = view.parts.get(self.part) else { return Ok(()) };
+        let PartBody::Block(block) = &part.body else { return Ok(()) };
+        while self.ahead.is_empty() {
+            let next: RoaringBitmap = self.ordinals.by_ref().take(BATCH_SERIES).collect();
+            if next.is_empty() {
+                return Ok(());
+            }
+            let (index, base_ms) = (self.part, part.meta.window.start_ms);
+            let ahead = &mut self.ahead;
+            let mut chunks = Vec::new();
+            let mut unreadable = false;
+            let mut put = |_: u32, labels: &[u8], entry: &[u8]| {
+                if crate::part::chunk::read_entry(entry, base_ms, &mut chunks).is_err() {
+                    unreadable = true;
+                    return Ok(());
+                }
+                let inside = chunks.iter().filter(|chunk| chunk.overlaps(range));
+                let chunks: Vec<_> = inside.map(|chunk| (index, *chunk)).collect();
+                if !chunks.is_empty() {
+                    ahead.push_back(Located { labels: labels.to_vec(), chunks, ..Located::default() });
+                }
+                Ok(())
+            };
+            let read = block.index().for_each(&next, &mut put).await;
+            damage::tolerate(view.shard(), part, read)?;
+            if unreadable {
+                damage::report(view.shard(), part, "the chunks of a series cannot be read");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a part is a block, and not a run.
+pub(super) const fn as_block(part: &Part) -> Option<&crate::block::Block> {
+    match &part.body {
+        PartBody::Block(block) => Some(block),
+        PartBody::Run(_) => None,
+    }
+}

@@ -1,0 +1,70 @@
+//! What is kept, as it is now: set at the start, changed by operators and by SIGHUP.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Deserialize;
+use shards::engine::Retention;
+
+use crate::http::service::RetentionChange;
+use crate::router::{Router, RouterError};
+use crate::units::{parse_duration, parse_size};
+
+/// The present retention, shared by all cores.
+#[derive(Clone)]
+pub(super) struct SharedRetention(Arc<Mutex<Retention>>);
+
+impl SharedRetention {
+    pub(super) fn new(retention: Retention) -> Self {
+        Self(Arc::new(Mutex::new(retention)))
+    }
+
+    /// Changes what is given and has all shards follow.
+    pub(super) async fn change(&self, router: &Router, change: RetentionChange) -> Result<(), RouterError> {
+        let changed = {
+            let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            now.age = change.age.unwrap_or(now.age);
+            now.bytes = change.bytes.unwrap_or(now.bytes);
+            now.percent = change.percent.unwrap_or(now.percent);
+            *now
+        };
+        tracing::info!(age = ?changed.age, bytes = ?changed.bytes, percent = ?changed.percent, "retention changed");
+        router.set_retention(changed).await
+    }
+}
+
+/// The file of settings that may change while the server runs.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SettingsFile {
+    retention: Option<String>,
+    retention_bytes: Option<String>,
+    retention_percent: Option<u8>,
+}
+
+/// Reads the file of settings: what it names is changed, and a limit that it does not name is lifted.
+pub(super) fn read_settings(path: &PathBuf) -> anyhow::Result<RetentionChange> {
+    use anyhow::Context;
+    let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let file: SettingsFile =
+        serde_json::from_slice(&text).with_context(|| format!("{} is not a file of settings", path.display()))?;
+    let age = match &file.retention {
+        Some(text) => {
+            let age = parse_duration(text).filter(|age| !age.is_zero());
+            Some(age.with_context(|| format!("retention {text:?}: expected a duration such as 30d"))?)
+        }
+        None => None,
+    };
+    let bytes = match &file.retention_bytes {
+        Some(text) => {
+            Some(parse_size(text).with_context(|| format!("retention_bytes {text:?}: expected a size such as 100GiB"))?)
+        }
+        None => None,
+    };
+    if let Some(percent) = file.retention_percent
+        && !(1..=100).contains(&percent)
+    {
+        anyhow::bail!("retention_percent {percent}: expected a number from 1 to 100");
+    }
+    Ok(RetentionChange { age, bytes: Some(bytes), percent: Some(file.retention_percent) })
+}
