@@ -13,9 +13,9 @@ use clap::Args;
 use shards::limits::{SHARDS_MAX, WAL_SEGMENT_BYTES_MAX, WAL_SEGMENT_BYTES_MIN};
 use shards::wal::{SyncPolicy, WalOptions};
 
-use crate::{limits, machine};
 use crate::telemetry::log::{self, LogFormat};
 use crate::units::{duration_text, parse_duration, parse_size, size_text};
+use crate::{limits, machine};
 
 /// Router cores that make sense: each one more than a gigabyte of requests a second.
 const ROUTER_CORES_MAX: usize = 64;

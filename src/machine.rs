@@ -31,7 +31,8 @@ fn group_limits(groups: &str, read: impl Fn(&str) -> Option<String>) -> Option<u
         };
         let mut path = path.trim_end_matches('/');
         loop {
-            let limit = read(&format!("{root}{path}/{file}")).and_then(|text| text.trim().parse::<u64>().ok());
+            let limit =
+                read(&format!("{root}{path}/{file}")).and_then(|text| text.trim().parse::<u64>().ok());
             least = [least, limit].into_iter().flatten().min();
             let Some((parent, _)) = path.rsplit_once('/') else { break };
             path = parent;

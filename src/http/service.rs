@@ -62,7 +62,11 @@ pub enum AdminAction {
     /// Copy the data directory as it is now.
     Snapshot,
     /// Delete samples; both times are inclusive.
-    Delete { selectors: Vec<Vec<Matcher>>, start_ms: i64, end_ms: i64 },
+    Delete {
+        selectors: Vec<Vec<Matcher>>,
+        start_ms: i64,
+        end_ms: i64,
+    },
     /// Carry out deletes on everything on disk.
     CleanTombstones,
     Retention(RetentionChange),

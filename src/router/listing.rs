@@ -17,7 +17,8 @@ impl Router {
         selectors: Vec<Vec<Matcher>>,
         range: TimeRange,
     ) -> Result<BTreeSet<String>, RouterError> {
-        let lists = self.ask_all(move |shard| async move { shard.label_names(&selectors, range).await }).await?;
+        let lists =
+            self.ask_all(move |shard| async move { shard.label_names(&selectors, range).await }).await?;
         Ok(lists.into_iter().flatten().collect())
     }
 
@@ -41,9 +42,8 @@ impl Router {
         range: TimeRange,
         limit: usize,
     ) -> Result<Vec<Labels>, RouterError> {
-        let lists = self
-            .ask_all(move |shard| async move { shard.series(&selectors, range, limit).await })
-            .await?;
+        let lists =
+            self.ask_all(move |shard| async move { shard.series(&selectors, range, limit).await }).await?;
         let mut series: Vec<Labels> = lists.into_iter().flatten().collect();
         series.sort_unstable();
         Ok(series)

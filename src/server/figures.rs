@@ -181,18 +181,28 @@ const SHARD_FAMILIES: &[ShardFamily] = &[
     ("tsdb_compaction_failures_total", "Merges that failed.", true, |m| m.merge_failures),
     ("tsdb_compaction_samples_total", "Samples written by merges.", true, |m| m.merge_samples),
     ("tsdb_compaction_read_bytes_total", "Bytes of chunks read by merges.", true, |m| m.merge_bytes_read),
-    ("tsdb_compaction_written_bytes_total", "Bytes of parts written by merges.", true, |m| m.merge_bytes_written),
+    ("tsdb_compaction_written_bytes_total", "Bytes of parts written by merges.", true, |m| {
+        m.merge_bytes_written
+    }),
     ("tsdb_runs", "Runs on disk.", false, |m| m.runs),
     ("tsdb_run_bytes", "Bytes of runs.", false, |m| m.run_bytes),
     ("tsdb_blocks", "Blocks on disk.", false, |m| m.blocks),
     ("tsdb_block_bytes", "Bytes of blocks.", false, |m| m.block_bytes),
     ("tsdb_part_samples", "Samples in runs and blocks.", false, |m| m.part_samples),
-    ("tsdb_part_memory_bytes", "Memory of open runs and blocks, the cache aside.", false, |m| m.part_memory_bytes),
+    ("tsdb_part_memory_bytes", "Memory of open runs and blocks, the cache aside.", false, |m| {
+        m.part_memory_bytes
+    }),
     ("tsdb_parts_expired_total", "Runs and blocks dropped by retention.", true, |m| m.parts_expired),
-    ("tsdb_parts_quarantined", "Runs and blocks put aside because of damage.", false, |m| m.parts_quarantined),
+    ("tsdb_parts_quarantined", "Runs and blocks put aside because of damage.", false, |m| {
+        m.parts_quarantined
+    }),
     ("tsdb_damage_found_total", "Places of damage found in files.", true, |m| m.damage_found),
-    ("tsdb_deletes_pending", "Deletes not yet carried out on everything on disk.", false, |m| m.deletes_pending),
-    ("tsdb_registry_series_forgotten_total", "Series without data that left memory.", true, |m| m.series_forgotten),
+    ("tsdb_deletes_pending", "Deletes not yet carried out on everything on disk.", false, |m| {
+        m.deletes_pending
+    }),
+    ("tsdb_registry_series_forgotten_total", "Series without data that left memory.", true, |m| {
+        m.series_forgotten
+    }),
     ("tsdb_series_table_bytes", "Bytes of the series table.", false, |m| m.series_file_bytes),
     ("tsdb_disk_reserve_bytes", "Room kept on the disk.", false, |m| m.reserve_bytes),
     ("tsdb_disk_full", "1 while the disk is full.", false, |m| u64::from(m.disk_full)),

@@ -46,8 +46,8 @@ struct SettingsFile {
 pub(super) fn read_settings(path: &PathBuf) -> anyhow::Result<RetentionChange> {
     use anyhow::Context;
     let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let file: SettingsFile =
-        serde_json::from_slice(&text).with_context(|| format!("{} is not a file of settings", path.display()))?;
+    let file: SettingsFile = serde_json::from_slice(&text)
+        .with_context(|| format!("{} is not a file of settings", path.display()))?;
     let age = match &file.retention {
         Some(text) => {
             let age = parse_duration(text).filter(|age| !age.is_zero());
@@ -56,9 +56,10 @@ pub(super) fn read_settings(path: &PathBuf) -> anyhow::Result<RetentionChange> {
         None => None,
     };
     let bytes = match &file.retention_bytes {
-        Some(text) => {
-            Some(parse_size(text).with_context(|| format!("retention_bytes {text:?}: expected a size such as 100GiB"))?)
-        }
+        Some(text) => Some(
+            parse_size(text)
+                .with_context(|| format!("retention_bytes {text:?}: expected a size such as 100GiB"))?,
+        ),
         None => None,
     };
     if let Some(percent) = file.retention_percent

@@ -70,7 +70,8 @@ impl RouterCore {
         }
         let queries = QueryService::new(self.router.clone(), self.query_settings, self.gate);
         let stop = self.stopping.receiver();
-        let service = CoreService::new(self.router, queries, Rc::clone(&figures), self.retention, self.stopping);
+        let service =
+            CoreService::new(self.router, queries, Rc::clone(&figures), self.retention, self.stopping);
         let api = Api::new(Rc::new(service), self.api_options, Clock::System, Rc::clone(&figures.api));
         conn::serve(self.incoming, api, self.conn_options, Rc::clone(&figures.conn), stop).await;
         Ok(())

@@ -10,8 +10,8 @@ use super::retention::SharedRetention;
 use super::shutdown::Stopping;
 use crate::http::error::{ApiError, ErrorKind};
 use crate::http::service::{
-    AdminAction, AdminDone, Answer, Listing, QueryAnswer, QueryOptions, QueryRequest, QueryStats, RangeRequest, Readiness, Selection,
-    Service, StatsLevel, WriteAnswer, WriteRequest,
+    AdminAction, AdminDone, Answer, Listing, QueryAnswer, QueryOptions, QueryRequest, QueryStats,
+    RangeRequest, Readiness, Selection, Service, StatsLevel, WriteAnswer, WriteRequest,
 };
 use crate::promql::eval::EvalError;
 use crate::promql::plan::QueryTimes;

@@ -27,8 +27,7 @@ pub struct BlockScanner {
 impl BlockScanner {
     pub fn open(disk: &Disk, directory: &Path) -> Result<Self> {
         let meta_path = directory.join(META_FILE);
-        let missing =
-            || Error::Corrupt { path: meta_path.clone(), offset: 0, what: "the meta is missing" };
+        let missing = || Error::Corrupt { path: meta_path.clone(), offset: 0, what: "the meta is missing" };
         let meta = decode_meta(&meta_path, &disk.read_small(&meta_path, META_LEN_MAX)?.ok_or_else(missing)?)?;
         let index_path = directory.join(INDEX_FILE);
         let reader = disk.open_bulk(&index_path)?;

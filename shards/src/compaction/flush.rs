@@ -90,12 +90,7 @@ impl Flush {
         let mut chunks = Vec::new();
         for (_, series) in order {
             columns.clear();
-            self.generation.read(
-                *series,
-                TimeRange::ALL,
-                &mut columns.timestamps_ms,
-                &mut columns.values,
-            );
+            self.generation.read(*series, TimeRange::ALL, &mut columns.timestamps_ms, &mut columns.values);
             for (numbers, range) in &self.deleted {
                 if numbers.contains(series.0) {
                     columns.remove(*range);

@@ -48,7 +48,8 @@ pub struct MergeTask {
 /// The next merge, if there is one to be done.
 #[must_use]
 pub fn plan(parts: &[PlanPart<'_>], deletes: &[Delete], frontier_ms: i64, goal: Goal) -> Option<MergeTask> {
-    let concerned = |part: &&PlanPart<'_>| deletes.iter().any(|delete| tombstone::concerns(delete, part.meta));
+    let concerned =
+        |part: &&PlanPart<'_>| deletes.iter().any(|delete| tombstone::concerns(delete, part.meta));
     let purge = || {
         let part = parts.iter().find(concerned)?;
         Some(MergeTask { inputs: vec![part.meta.id], window: part.meta.window, kind: part.meta.kind })

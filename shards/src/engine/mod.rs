@@ -19,10 +19,10 @@ use glommio::ExecutorJoinHandle;
 pub use self::data_dir::DataDirMeta;
 pub use self::mailbox::{CallError, Lane, MAILBOX_DEPTH_MAX, Reply, ShardHandle, ShardState};
 use crate::error::{Error, Result};
+use crate::io::Workers;
 use crate::io::{Disk, dirs};
 use crate::limits::SHARDS_MAX;
 use crate::model::{KeyHasher, ShardId};
-use crate::io::Workers;
 use crate::shard::{ShardOptions, ShardRetention};
 use crate::wal::WalOptions;
 
@@ -149,7 +149,12 @@ impl Engine {
                 });
             }
             let name = format!("shard-core-{index}");
-            executors.push(executor::spawn(&name, options.cpus.get(index).copied(), tenants, workers.clone())?);
+            executors.push(executor::spawn(
+                &name,
+                options.cpus.get(index).copied(),
+                tenants,
+                workers.clone(),
+            )?);
         }
         let directory = options.directory.clone();
         Ok(Self { meta, hasher, shards: handles.into(), directory, executors, _lock: lock })

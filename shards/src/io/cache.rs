@@ -241,7 +241,9 @@ impl CachedFile {
                 continue;
             }
             match missing.last_mut() {
-                Some((first, end)) if *end == number && (number - *first) < (READ_LEN_MAX as u64 / page_len) => {
+                Some((first, end))
+                    if *end == number && (number - *first) < (READ_LEN_MAX as u64 / page_len) =>
+                {
                     *end = number + 1;
                 }
                 _ => missing.push((number, number + 1)),

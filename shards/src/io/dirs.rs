@@ -75,7 +75,8 @@ pub fn remove_directory(directory: &Path) -> Result<()> {
 
 /// Bytes that are free for us on the file system of a directory, and its size.
 pub fn space(directory: &Path) -> Result<(u64, u64)> {
-    let found = rustix::fs::statvfs(directory).map_err(|error| Error::io("stat", directory, &error.into()))?;
+    let found =
+        rustix::fs::statvfs(directory).map_err(|error| Error::io("stat", directory, &error.into()))?;
     Ok((found.f_bavail.saturating_mul(found.f_frsize), found.f_blocks.saturating_mul(found.f_frsize)))
 }
 

@@ -62,11 +62,8 @@ impl ReadFile {
             let what = "a piece beyond the end of the file is referred to";
             return Err(Error::Corrupt { path: self.path.clone(), offset, what });
         }
-        let short = || Error::Corrupt {
-            path: self.path.clone(),
-            offset,
-            what: "the file ends before its length",
-        };
+        let short =
+            || Error::Corrupt { path: self.path.clone(), offset, what: "the file ends before its length" };
         match &self.handle {
             Handle::Dma(file) => {
                 let read = file.read_at(offset, len).await;

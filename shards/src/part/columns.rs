@@ -34,7 +34,11 @@ pub fn chunk_file_header(magic: &[u8; 8]) -> Vec<u8> {
 
 /// Whether bytes are the header that is expected; else what is wrong with it.
 pub fn check_header(bytes: &[u8], magic: &[u8; 8]) -> std::result::Result<(), &'static str> {
-    if bytes == chunk_file_header(magic) { Ok(()) } else { Err("the header is damaged or of another version") }
+    if bytes == chunk_file_header(magic) {
+        Ok(())
+    } else {
+        Err("the header is damaged or of another version")
+    }
 }
 
 /// The bytes of a column without the checksum behind them, if it is right.
@@ -86,7 +90,8 @@ impl ChunkWriter {
             Some(known) => *known,
             None => {
                 let effort = self.effort;
-                let times = self.column(|encoder, out| encoder.encode_timestamps(timestamps_ms, effort, out))?;
+                let times =
+                    self.column(|encoder, out| encoder.encode_timestamps(timestamps_ms, effort, out))?;
                 if self.times_known.len() >= TIMES_KNOWN_MAX {
                     self.times_known.clear();
                 }

@@ -198,7 +198,7 @@ impl Registry {
         key: SeriesKey,
         label_bytes: &[u8],
     ) -> Result<(), RegistryError> {
-        self.insert_at(series, key, label_bytes).inspect(|()| {
+        self.replace_at(series, key, label_bytes).inspect(|()| {
             self.unsaved.pop_if(|last| *last == series.0);
         })
     }
@@ -228,6 +228,27 @@ impl Registry {
         self.add(series, key, label_bytes);
         self.unsaved.push(series.0);
         Ok(())
+    }
+
+    /// Replay of a later record: as [`Registry::insert_at`], but whoever has the number or the key
+    /// was forgotten before that record was made, and is forgotten now.
+    pub fn replace_at(
+        &mut self,
+        series: SeriesRef,
+        key: SeriesKey,
+        label_bytes: &[u8],
+    ) -> Result<(), RegistryError> {
+        let outcome = self.insert_at(series, key, label_bytes);
+        if outcome != Err(RegistryError::Taken) || series.0 >= SERIES_MAX {
+            return outcome;
+        }
+        if let Some(former) = self.find(key) {
+            self.forget(former);
+        }
+        if self.contains(series) {
+            self.take_out(series);
+        }
+        self.insert_at(series, key, label_bytes)
     }
 
     /// Takes a series whose number and key are free.
@@ -421,7 +442,8 @@ impl Registry {
             series: self.keys.memory_bytes()
                 + self.lists.memory_bytes()
                 + self.pair_lists.memory_bytes()
-                + (self.free.capacity() + self.unranked.capacity() + self.unsaved.capacity()) * size_of::<u32>()
+                + (self.free.capacity() + self.unranked.capacity() + self.unsaved.capacity())
+                    * size_of::<u32>()
                 + self.ranks.memory_bytes(),
             table: self.table.memory_bytes(),
             postings: self.index.memory_bytes(),

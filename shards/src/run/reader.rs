@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use roaring::RoaringBitmap;
 
+use super::MAGIC;
 use super::page::RunPage;
 use super::trailer::{TRAILER_LEN, Trailer};
-use super::MAGIC;
 use crate::codec::Cursor;
 use crate::error::{Error, Result};
 use crate::io::{Cache, CachedFile, Disk, ReadFile};
@@ -106,7 +106,8 @@ impl Run {
         let mut page = RunPage::default();
         let mut chunks = Vec::new();
         let mut at = 0;
-        while let Some((index, series)) = wanted.iter().enumerate().skip(at).find(|(_, one)| self.has(**one)) {
+        while let Some((index, series)) = wanted.iter().enumerate().skip(at).find(|(_, one)| self.has(**one))
+        {
             let Some(place) = self.page_of(rank(*series), rank) else {
                 at = index + 1;
                 continue;
@@ -148,7 +149,8 @@ impl Run {
     /// Index of the page in which a series of this rank is.
     fn page_of(&self, wanted: Option<u32>, rank: &impl Fn(SeriesRef) -> Option<u32>) -> Option<usize> {
         let wanted = wanted?;
-        let behind = self.table.partition_point(|entry| rank(entry.first).is_some_and(|first| first <= wanted));
+        let behind =
+            self.table.partition_point(|entry| rank(entry.first).is_some_and(|first| first <= wanted));
         behind.checked_sub(1)
     }
 
@@ -164,4 +166,3 @@ impl Run {
 async fn piece(file: &ReadFile, extent: Extent) -> Result<Vec<u8>> {
     file.read(extent.offset, extent.len as usize, |bytes: &[u8]| bytes.to_vec()).await
 }
-

@@ -56,8 +56,7 @@ impl Shard {
         let task = {
             let state = self.state.borrow();
             let usable = state.parts.iter().filter(|part| !part.stuck.get());
-            let parts: Vec<_> =
-                usable.map(|part| PlanPart { meta: &part.meta, bytes: part.bytes }).collect();
+            let parts: Vec<_> = usable.map(|part| PlanPart { meta: &part.meta, bytes: part.bytes }).collect();
             plan(&parts, &state.deletes, state.frontier_ms, goal)
         };
         let Some(task) = task else { return Ok(false) };
@@ -222,6 +221,11 @@ impl Shard {
         }
         for part in gone {
             part.discard(&self.disk)?;
+        }
+        // A part that came back after a power cut would be told from a live one only as long as
+        // what it was merged into is there.
+        for directory in self.part_directories() {
+            self.disk.sync_directory(&directory)?;
         }
         Ok(())
     }

@@ -181,4 +181,3 @@ impl Fetcher {
         self.times.insert(key, Rc::clone(times));
     }
 }
-

@@ -126,7 +126,8 @@ impl Shard {
         for matchers in selectors {
             let mut stream = SeriesStream::begin(View::take_ranked(self), matchers, range).await?;
             while let Some(located) = stream.next().await? {
-                if is_there(stream.view(), &located) && !put(Labels::from_canonical_trusted(&located.labels)) {
+                if is_there(stream.view(), &located) && !put(Labels::from_canonical_trusted(&located.labels))
+                {
                     return Ok(());
                 }
                 self.disk.yield_if_needed().await;
@@ -159,12 +160,20 @@ fn is_there(view: &View, located: &Located) -> bool {
         let concerns = |delete: &crate::model::Delete| tombstone::concerns(delete, &part.meta);
         tombstone::ranges_of(&view.deletes, &located.labels, concerns, &mut ranges);
         let gone = |time| ranges.iter().any(|range: &TimeRange| range.contains(time));
-        if !gone(chunk.first_ms) || !gone(chunk.last_ms) || !joined(&mut ranges, chunk.first_ms, chunk.last_ms) {
+        if !gone(chunk.first_ms)
+            || !gone(chunk.last_ms)
+            || !joined(&mut ranges, chunk.first_ms, chunk.last_ms)
+        {
             return true;
         }
     }
     located.memory.iter().any(|(sequence, columns)| {
-        tombstone::ranges_of(&view.deletes, &located.labels, |delete| delete.sequence >= *sequence, &mut ranges);
+        tombstone::ranges_of(
+            &view.deletes,
+            &located.labels,
+            |delete| delete.sequence >= *sequence,
+            &mut ranges,
+        );
         let left = |time: &i64| !ranges.iter().any(|range| range.contains(*time));
         columns.timestamps_ms.iter().any(left)
     })

@@ -80,7 +80,10 @@ impl Shard {
         let state = &mut *state;
         let has_data = |state: &super::State, series: SeriesRef| {
             state.memtable.series_bounds(series).is_some()
-                || state.parts.iter().any(|part| part.as_run().is_some_and(|run| run.numbers().contains(series.0)))
+                || state
+                    .parts
+                    .iter()
+                    .any(|part| part.as_run().is_some_and(|run| run.numbers().contains(series.0)))
         };
         match state.idle.take() {
             Some((ticket, series)) if state.readers.have_ended(ticket) => {
@@ -113,7 +116,10 @@ impl Shard {
             return;
         }
         if full {
-            tracing::error!(shard = self.id().0, "the disk is full; the reserve is used for merges and retention");
+            tracing::error!(
+                shard = self.id().0,
+                "the disk is full; the reserve is used for merges and retention"
+            );
             let path = self.options.directory.join(RESERVE_FILE);
             if let Err(error) = self.disk.remove(&path) {
                 tracing::error!(shard = self.id().0, %error, "the reserve cannot be freed");
@@ -130,7 +136,8 @@ impl Shard {
         if reserve == 0 || self.counters.reserve_bytes.get() == reserve && !self.disk_full.get() {
             return;
         }
-        let room = self.disk.space(&self.options.directory).is_ok_and(|(free, _)| free > reserve.saturating_mul(4));
+        let room =
+            self.disk.space(&self.options.directory).is_ok_and(|(free, _)| free > reserve.saturating_mul(4));
         if self.disk_full.get() {
             self.counters.reserve_bytes.set(0);
             if room {

@@ -49,7 +49,8 @@ impl Shard {
         let (series_file, series_report) = opened.await?;
         counters.damage_found.set(series_report.frames_bad + series_report.files_damaged);
         let sequences = parts.iter().map(|part| part.meta.sequences.max);
-        let sequence = sequences.chain(deletes.iter().map(|delete| delete.sequence)).max().map_or(1, |last| last + 1);
+        let sequence =
+            sequences.chain(deletes.iter().map(|delete| delete.sequence)).max().map_or(1, |last| last + 1);
         let frontier_ms = parts.iter().map(|part| part.meta.max_ms).max().unwrap_or(i64::MIN);
         let mut state = State {
             registry,
@@ -69,8 +70,7 @@ impl Shard {
             idle: None,
             scratch: write::Scratch::default(),
         };
-        let mut replay =
-            Replay { hasher: &options.hasher, state: &mut state, lost_samples: 0, lost_series };
+        let mut replay = Replay { hasher: &options.hasher, state: &mut state, lost_samples: 0, lost_series };
         let wal_directory = options.directory.join(dirs::WAL_DIRECTORY);
         let mut apply = |record: Record<'_>| replay.apply(record);
         let opened = Wal::open(disk.clone(), &wal_directory, options.shard, options.wal.clone(), &mut apply);
@@ -163,6 +163,9 @@ async fn open_parts(
     for part in opened.extract_if(.., |part| parents.contains(&part.meta.id)) {
         part.discard(disk)?;
     }
+    for name in [dirs::RUNS_DIRECTORY, dirs::BLOCKS_DIRECTORY] {
+        disk.sync_directory(&options.directory.join(name))?;
+    }
     Ok(part_set(opened))
 }
 
@@ -224,7 +227,7 @@ impl Replay<'_> {
         match record {
             Record::Series { series, labels } => {
                 let key = self.hasher.key(labels);
-                if self.state.registry.insert_at(series, key, labels).is_err() {
+                if self.state.registry.replace_at(series, key, labels).is_err() {
                     self.lost_series += 1;
                 }
             }
@@ -238,7 +241,9 @@ impl Replay<'_> {
                 self.state.metadata_saved = false;
             }
             Record::Delete(delete) => {
-                if delete.id > self.state.last_delete || self.state.deletes.iter().any(|one| one.id == delete.id) {
+                if delete.id > self.state.last_delete
+                    || self.state.deletes.iter().any(|one| one.id == delete.id)
+                {
                     self.state.replay_delete(delete);
                 } else {
                     // Carried out on all parts by now; the samples before it in the log are not.
@@ -256,6 +261,8 @@ impl State {
     /// A delete that may be in the list of deletes already.
     fn replay_delete(&mut self, delete: Delete) {
         Rc::make_mut(&mut self.deletes).retain(|one| one.id != delete.id);
+        // What is written from now on is not meant, whatever is left of the generations of then.
+        self.sequence = self.sequence.max(delete.sequence.saturating_add(1));
         self.apply_delete(delete);
     }
 }

@@ -40,7 +40,13 @@ pub(super) fn part_set(mut parts: Vec<Rc<Part>>) -> PartSet {
 
 impl Part {
     /// Opens a part that is published under its name in the shard's directory.
-    pub(super) async fn open(disk: &Disk, cache: &Cache, directory: &Path, id: PartId, kind: PartKind) -> Result<Self> {
+    pub(super) async fn open(
+        disk: &Disk,
+        cache: &Cache,
+        directory: &Path,
+        id: PartId,
+        kind: PartKind,
+    ) -> Result<Self> {
         let path = path_of(directory, id, kind);
         let (body, meta, bytes) = match kind {
             PartKind::Run => {

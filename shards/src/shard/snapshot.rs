@@ -19,7 +19,8 @@ impl Shard {
         let _merging = self.merging.take().await;
         let _flushing = self.flushing.take().await;
         let parts = self.state.borrow().parts.clone();
-        for (from, name) in self.part_directories().iter().zip([dirs::RUNS_DIRECTORY, dirs::BLOCKS_DIRECTORY]) {
+        for (from, name) in self.part_directories().iter().zip([dirs::RUNS_DIRECTORY, dirs::BLOCKS_DIRECTORY])
+        {
             let to = directory.join(name);
             self.disk.create_directory(&to)?;
             for part in parts.iter() {

@@ -54,7 +54,12 @@ impl View {
     /// Numbers of those series of the registry that memtable and runs have in the range.
     pub(super) fn present(&self, candidates: RoaringBitmap, range: TimeRange) -> RoaringBitmap {
         let state = self.shard().state.borrow();
-        let runs: Vec<_> = self.parts.iter().filter(|part| part.meta.overlaps(range)).filter_map(|part| part.as_run()).collect();
+        let runs: Vec<_> = self
+            .parts
+            .iter()
+            .filter(|part| part.meta.overlaps(range))
+            .filter_map(|part| part.as_run())
+            .collect();
         self.with_generations(&state, |generations| {
             let in_memory = |series: u32| {
                 generations.iter().any(|(_, generation)| {
@@ -93,7 +98,11 @@ impl SeriesStream {
             let ordinals = block.index().select(matchers).await;
             let Some(ordinals) = damage::tolerate(view.shard(), part, ordinals)? else { continue };
             if !ordinals.is_empty() {
-                blocks.push(BlockSeries { part: index, ordinals: ordinals.into_iter(), ahead: VecDeque::new() });
+                blocks.push(BlockSeries {
+                    part: index,
+                    ordinals: ordinals.into_iter(),
+                    ahead: VecDeque::new(),
+                });
             }
         }
         Ok(Self { view, range, refs: refs.into_iter(), ahead: VecDeque::new(), blocks })

@@ -81,7 +81,8 @@ impl View {
         let active = if state.sequence == self.sequence {
             state.memtable.active()
         } else {
-            kept = state.readers.open.get(&self.ticket).and_then(|(_, kept)| kept.clone()).unwrap_or_default();
+            kept =
+                state.readers.open.get(&self.ticket).and_then(|(_, kept)| kept.clone()).unwrap_or_default();
             &kept
         };
         match &self.frozen {

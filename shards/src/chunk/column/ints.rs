@@ -12,7 +12,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
-use pco::standalone::{simple_decompress_into, simple_compress};
+use pco::standalone::{simple_compress, simple_decompress_into};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec};
 
 use super::bits::{BitReader, BitWriter};
@@ -77,7 +77,8 @@ fn centre(integers: &[i64]) -> i64 {
 
 /// Width of a group and of its patches with the least cost in bits.
 fn group_widths(lens: &[u32; 65], count: usize) -> (u32, u32, usize, usize) {
-    let longest = (0..=64).rev().find(|len| lens.get(*len as usize).is_some_and(|count| *count > 0)).unwrap_or(0);
+    let longest =
+        (0..=64).rev().find(|len| lens.get(*len as usize).is_some_and(|count| *count > 0)).unwrap_or(0);
     let mut best = (longest, 0, 0, 16 + count * longest as usize);
     let mut patches = 0;
     for width in (0..longest).rev() {

@@ -34,8 +34,7 @@ impl Encoder {
         let step = {
             self.integers.clone_from(&self.residuals);
             let middle = self.integers.len() / 2;
-            let median =
-                (!self.integers.is_empty()).then(|| *self.integers.select_nth_unstable(middle).1);
+            let median = (!self.integers.is_empty()).then(|| *self.integers.select_nth_unstable(middle).1);
             median.filter(|step| (1..1 << 40).contains(step))
         };
         if let Some(step) = step

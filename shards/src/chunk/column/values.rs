@@ -16,8 +16,8 @@
 
 #![deny(clippy::indexing_slicing)]
 
-use pco::standalone::simple_compress;
 use pco::ChunkConfig;
+use pco::standalone::simple_compress;
 
 use super::decimal::{Scale, to_integers};
 use super::ints::{pco_into, put_ints, read_ints};
@@ -185,11 +185,7 @@ fn best_order(integers: &[i64]) -> u8 {
         before = Some(*integer);
     }
     let [zero, one, two] = costs;
-    if two + part as u32 / 4 < one.min(zero) {
-        2
-    } else {
-        u8::from(one <= zero)
-    }
+    if two + part as u32 / 4 < one.min(zero) { 2 } else { u8::from(one <= zero) }
 }
 
 /// Appends the integers of a page but the first, as differences of an order.
@@ -279,7 +275,10 @@ fn read_head(
     let mut at = 0usize;
     for _ in 0..number {
         let code = cursor.uvarint()?;
-        at = usize::try_from(code >> 1).ok().and_then(|gap| at.checked_add(gap)).ok_or(ChunkError::BadColumn)?;
+        at = usize::try_from(code >> 1)
+            .ok()
+            .and_then(|gap| at.checked_add(gap))
+            .ok_or(ChunkError::BadColumn)?;
         if at >= count {
             return Err(ChunkError::BadColumn);
         }
@@ -313,7 +312,12 @@ fn read_page_entry(cursor: &mut Cursor<'_>, before: i64) -> Result<PageEntry, Ch
 
 impl Decoder {
     /// Appends the `count` values of a column. On an error nothing is appended.
-    pub fn decode_values(&mut self, bytes: &[u8], count: usize, out: &mut Vec<f64>) -> Result<(), ChunkError> {
+    pub fn decode_values(
+        &mut self,
+        bytes: &[u8],
+        count: usize,
+        out: &mut Vec<f64>,
+    ) -> Result<(), ChunkError> {
         self.decode_values_pages(bytes, count, 0..count.div_ceil(PAGE_LEN), out)
     }
 
@@ -343,7 +347,8 @@ impl Decoder {
         if count == 0 || count > CHUNK_LEN_MAX {
             return Err(ChunkError::BadColumn);
         }
-        let wanted = pages.start.saturating_mul(PAGE_LEN).min(count)..pages.end.saturating_mul(PAGE_LEN).min(count);
+        let wanted =
+            pages.start.saturating_mul(PAGE_LEN).min(count)..pages.end.saturating_mul(PAGE_LEN).min(count);
         let mut cursor = Cursor::new(bytes);
         let tag = cursor.u8()?;
         let begin = out.len();

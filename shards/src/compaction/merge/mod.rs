@@ -213,7 +213,12 @@ impl Merge {
                 None => delete.matches(&decoded()),
             };
             if meant {
-                let concerned = self.spec.inputs.iter().enumerate().filter(|(_, input)| tombstone::concerns(delete, &input.meta));
+                let concerned = self
+                    .spec
+                    .inputs
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, input)| tombstone::concerns(delete, &input.meta));
                 gone.extend(concerned.map(|(index, _)| (index, delete.range)));
             }
         }

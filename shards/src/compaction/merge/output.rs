@@ -36,7 +36,12 @@ impl Output {
         self.chunks().position()
     }
 
-    pub(super) fn add(&mut self, series: Option<SeriesRef>, labels: &[u8], chunks: &[ChunkRef]) -> Result<()> {
+    pub(super) fn add(
+        &mut self,
+        series: Option<SeriesRef>,
+        labels: &[u8],
+        chunks: &[ChunkRef],
+    ) -> Result<()> {
         match (self, series) {
             (Self::Run(writer), Some(series)) => writer.add(series, chunks),
             // Only runs are merged to runs.

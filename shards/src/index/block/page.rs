@@ -73,7 +73,10 @@ impl PageReader {
     }
 
     /// Labels and entry of the next series of a payload; `None` at its end.
-    pub(super) fn next<'a>(&'a mut self, payload: &'a [u8]) -> Result<Option<(&'a [u8], &'a [u8])>, Truncated> {
+    pub(super) fn next<'a>(
+        &'a mut self,
+        payload: &'a [u8],
+    ) -> Result<Option<(&'a [u8], &'a [u8])>, Truncated> {
         let rest = payload.get(self.position..).unwrap_or_default();
         if rest.is_empty() {
             return Ok(None);

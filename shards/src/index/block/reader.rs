@@ -6,7 +6,9 @@ use std::rc::Rc;
 use roaring::RoaringBitmap;
 
 use super::PageSource;
-use super::format::{NameEntry, PAGE_SERIES, PIECE_LEN_MAX, Place, TRAILER_LEN, Trailer, read_pages, read_top};
+use super::format::{
+    NameEntry, PAGE_SERIES, PIECE_LEN_MAX, Place, TRAILER_LEN, Trailer, read_pages, read_top,
+};
 use super::list::read_list;
 use super::page::PageReader;
 use crate::error::{Error, Result};

@@ -25,7 +25,10 @@ enum Taken {
 
 impl<S: PageSource> BlockIndex<S> {
     fn name(&self, name: &str) -> Option<&NameEntry> {
-        self.names.binary_search_by(|entry| entry.name.as_str().cmp(name)).ok().and_then(|at| self.names.get(at))
+        self.names
+            .binary_search_by(|entry| entry.name.as_str().cmp(name))
+            .ok()
+            .and_then(|at| self.names.get(at))
     }
 
     fn all(&self) -> RoaringBitmap {

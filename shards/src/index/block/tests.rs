@@ -56,11 +56,26 @@ fn label_sets() -> impl Strategy<Value = BTreeSet<Vec<u8>>> {
 }
 
 fn matcher() -> impl Strategy<Value = Matcher> {
-    let op = prop_oneof![Just(MatchOp::Equal), Just(MatchOp::NotEqual), Just(MatchOp::Regex), Just(MatchOp::NotRegex)];
+    let op = prop_oneof![
+        Just(MatchOp::Equal),
+        Just(MatchOp::NotEqual),
+        Just(MatchOp::Regex),
+        Just(MatchOp::NotRegex)
+    ];
     let name = prop_oneof![Just("x"), Just("y"), Just("zz"), Just("n"), Just("missing")];
     let value = prop_oneof![
-        Just(""), Just("a"), Just("a|b"), Just("a.*"), Just(".+"), Just(".*"), Just("|a"), Just(".*b.*"),
-        Just("[0-4].?"), Just("1"), Just("1.*"), Just(".*c")
+        Just(""),
+        Just("a"),
+        Just("a|b"),
+        Just("a.*"),
+        Just(".+"),
+        Just(".*"),
+        Just("|a"),
+        Just(".*b.*"),
+        Just("[0-4].?"),
+        Just("1"),
+        Just("1.*"),
+        Just(".*c")
     ];
     (op, name, value).prop_map(|(op, name, value)| Matcher::new(op, name, value).unwrap())
 }

@@ -99,7 +99,12 @@ pub fn verify<R: BulkRead>(mut reader: R, path: &Path, len: u64) -> Result<Vec<F
 }
 
 /// Whether the list at a place is the expected one.
-fn is_right<R: BulkRead>(reader: &mut R, trailer: &Trailer, place: u64, expected: ListBuilder) -> Result<bool> {
+fn is_right<R: BulkRead>(
+    reader: &mut R,
+    trailer: &Trailer,
+    place: u64,
+    expected: ListBuilder,
+) -> Result<bool> {
     Ok(match Place::decode(place, trailer.series, trailer.top_at) {
         Some(Place::Only(ordinal)) => expected.only() == Some(ordinal),
         Some(Place::List { offset, len }) => {

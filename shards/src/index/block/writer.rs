@@ -6,7 +6,9 @@ use hashbrown::hash_table::Entry;
 
 use super::Sink;
 use super::dictionary::DictionaryBuilder;
-use super::format::{DictionaryEntry, HEADER_LEN, LENGTH_BITS, NameEntry, Place, Trailer, header, put_top, seal};
+use super::format::{
+    DictionaryEntry, HEADER_LEN, LENGTH_BITS, NameEntry, Place, Trailer, header, put_top, seal,
+};
 use super::list::ListBuilder;
 use super::page::PageBuilder;
 use crate::codec::Cursor;
@@ -201,8 +203,7 @@ impl<W: Sink> IndexWriter<W> {
         let mut names = Vec::with_capacity(labels.len());
         for (name, list, values) in labels {
             let place = self.list(list)?;
-            let mut entry =
-                NameEntry { name, values: values.len() as u64, place, dictionaries: Vec::new() };
+            let mut entry = NameEntry { name, values: values.len() as u64, place, dictionaries: Vec::new() };
             let mut first = String::new();
             let mut builder = DictionaryBuilder::new();
             for (value, list) in values {

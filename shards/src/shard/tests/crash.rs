@@ -87,7 +87,10 @@ impl Story {
                 let found = read.get(series).and_then(|samples| samples.get(time));
                 // The overwriting of hour 1 may have been in flight.
                 let late = *time == EPOCH + HOUR && found == Some(&77);
-                assert!(found == Some(bits) || late, "cut at {cut}: series {series} at {time}: {found:?}, not {bits}");
+                assert!(
+                    found == Some(bits) || late,
+                    "cut at {cut}: series {series} at {time}: {found:?}, not {bits}"
+                );
             }
         }
         for (series, samples) in &read {
@@ -120,7 +123,8 @@ fn a_power_cut_at_any_operation_loses_nothing() {
         story.check(cut);
         let leftover = |path: &Path| path.to_string_lossy().contains(".tmp");
         let paths = story.world.disk.paths();
-        let left: Vec<_> = paths.iter().filter(|path| leftover(path) && !path.starts_with("/data/copy")).collect();
+        let left: Vec<_> =
+            paths.iter().filter(|path| leftover(path) && !path.starts_with("/data/copy")).collect();
         assert!(left.is_empty(), "cut at {cut}: {left:?}");
     }
 }
@@ -133,7 +137,8 @@ impl Story {
             Ok(world) => Self { world, model: Samples::new(), in_doubt: false, deleted: false },
             Err(_) => {
                 disk.restart();
-                let mut story = Self { world: World::on(disk), model: Samples::new(), in_doubt: false, deleted: false };
+                let mut story =
+                    Self { world: World::on(disk), model: Samples::new(), in_doubt: false, deleted: false };
                 // The cut fell into the opening: nothing was written yet.
                 story.world.disk.cut_power_at(story.world.disk.operations() + 1);
                 let _ = story.scrape(0, 0);

@@ -11,7 +11,8 @@ fn filled() -> (World, Samples) {
     let mut model = Samples::new();
     let mut scrape = |world: &World, minute: i64| {
         let time = EPOCH + minute * 60_000;
-        let samples: Vec<_> = (0..10u32).map(|n| (n, time, (minute as f64 * f64::from(n)).to_bits())).collect();
+        let samples: Vec<_> =
+            (0..10u32).map(|n| (n, time, (minute as f64 * f64::from(n)).to_bits())).collect();
         world.append(&samples).unwrap();
         for (series, time, bits) in samples {
             model.entry(series).or_default().insert(time, bits);
@@ -47,7 +48,8 @@ fn a_flipped_bit_never_gives_a_wrong_value() {
         for bit in (0..len * 8).step_by(step) {
             let copy = world.disk.copy(1);
             copy.flip_bit(&path, bit);
-            let opened = World::try_on(copy).unwrap_or_else(|error| panic!("{}: bit {bit}: {error}", path.display()));
+            let opened =
+                World::try_on(copy).unwrap_or_else(|error| panic!("{}: bit {bit}: {error}", path.display()));
             let mut cursor = opened.shard.select(&[], TimeRange::ALL);
             let mut columns = SampleColumns::default();
             while let Some(labels) = block_on(cursor.next(&mut columns)).unwrap() {

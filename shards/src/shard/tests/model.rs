@@ -14,19 +14,36 @@ use crate::shard::ShardRetention;
 #[derive(Debug, Clone)]
 enum Operation {
     /// Samples of random series around an hour, in any order.
-    Append { hour: i64, samples: Vec<(u32, i64, u64)> },
+    Append {
+        hour: i64,
+        samples: Vec<(u32, i64, u64)>,
+    },
     /// A scrape: all series at one time.
-    Scrape { series: u32, hour: i64, minutes: Vec<i64> },
+    Scrape {
+        series: u32,
+        hour: i64,
+        minutes: Vec<i64>,
+    },
     Flush,
     Tend,
     Compact,
     CleanTombstones,
-    Delete { group: u32, start_hour: i64, hours: i64 },
-    Retention { hours: i64 },
+    Delete {
+        group: u32,
+        start_hour: i64,
+        hours: i64,
+    },
+    Retention {
+        hours: i64,
+    },
     Checkpoint,
     Restart,
     Snapshot,
-    Read { group: u32, start_hour: i64, hours: i64 },
+    Read {
+        group: u32,
+        start_hour: i64,
+        hours: i64,
+    },
 }
 
 fn bits() -> impl Strategy<Value = u64> {
@@ -80,7 +97,9 @@ impl Test {
         match operation {
             Operation::Append { hour, samples } => {
                 let base = EPOCH + hour * HOUR;
-                self.store(samples.iter().map(|(series, offset, bits)| (*series, base + offset, *bits)).collect());
+                self.store(
+                    samples.iter().map(|(series, offset, bits)| (*series, base + offset, *bits)).collect(),
+                );
             }
             Operation::Scrape { series, hour, minutes } => {
                 for minute in minutes {
@@ -129,11 +148,15 @@ impl Test {
                 self.world.shard.set_retention(ShardRetention { age_ms, bytes: None });
             }
             Operation::Snapshot => {
-                let to = Path::new("/data/copy/shard-000");
+                // What was deleted may be back after a power cut: every copy has a name of its own.
+                let to = format!("/data/copy-{}/shard-000", self.world.disk.operations());
+                let to = Path::new(&to);
                 block_on(shard.snapshot(to)).unwrap();
                 let copy = SimDisk::new(1);
                 for path in self.world.disk.paths() {
-                    if let (Ok(below), Some(content)) = (path.strip_prefix(to), self.world.disk.content(&path)) {
+                    if let (Ok(below), Some(content)) =
+                        (path.strip_prefix(to), self.world.disk.content(&path))
+                    {
                         copy.set_content(&Path::new(super::world::DIRECTORY).join(below), content);
                     }
                 }
@@ -170,7 +193,8 @@ impl Test {
         let ids: BTreeSet<String> = expected.keys().map(u32::to_string).collect();
         let listed = block_on(world.shard.label_values("id", &[], range)).unwrap();
         assert!(listed.is_superset(&ids), "{listed:?} lacks some of {ids:?}");
-        let series: BTreeSet<_> = block_on(world.shard.series(&[], range, usize::MAX)).unwrap().into_iter().collect();
+        let series: BTreeSet<_> =
+            block_on(world.shard.series(&[], range, usize::MAX)).unwrap().into_iter().collect();
         assert!(expected.keys().all(|number| series.contains(&labels(*number))));
     }
 }

@@ -12,9 +12,7 @@ use crate::clock::Clock;
 use crate::error::Result;
 use crate::io::sim::SimDisk;
 use crate::io::{Disk, Workers};
-use crate::model::{
-    KeyHasher, Labels, MatchOp, Matcher, SampleBatch, SampleColumns, ShardId, TimeRange,
-};
+use crate::model::{KeyHasher, Labels, MatchOp, Matcher, SampleBatch, SampleColumns, ShardId, TimeRange};
 use crate::shard::{Shard, ShardOptions, ShardRetention};
 use crate::wal::WalOptions;
 
@@ -127,8 +125,11 @@ fn open(disk: &SimDisk, clock: &Rc<Cell<i64>>) -> Result<Rc<Shard>> {
 pub(super) fn within(model: &Samples, range: TimeRange, wanted: impl Fn(u32) -> bool) -> Samples {
     let mut part = Samples::new();
     for (series, samples) in model.iter().filter(|(series, _)| wanted(**series)) {
-        let inside: BTreeMap<_, _> =
-            samples.iter().filter(|(time, _)| range.contains(**time)).map(|(time, bits)| (*time, *bits)).collect();
+        let inside: BTreeMap<_, _> = samples
+            .iter()
+            .filter(|(time, _)| range.contains(**time))
+            .map(|(time, bits)| (*time, *bits))
+            .collect();
         if !inside.is_empty() {
             part.insert(*series, inside);
         }
