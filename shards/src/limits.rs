@@ -35,6 +35,17 @@ pub const METADATA_MAX: usize = 100_000;
 /// Bytes of the texts of one metric family's metadata.
 pub const METADATA_BYTES_MAX: usize = 16 << 10;
 
+/// Spans of one sign, buckets of both and custom bounds of one native histogram.
+pub const HISTOGRAM_SPANS_MAX: usize = 1024;
+pub const HISTOGRAM_BUCKETS_MAX: usize = 2048;
+pub const HISTOGRAM_BOUNDS_MAX: usize = 1024;
+/// Numbers that the histograms of one chunk may hold together.
+pub const HISTOGRAM_CHUNK_NUMBERS_MAX: usize = 1 << 20;
+/// Canonical bytes of the labels of one exemplar.
+pub const EXEMPLAR_LABELS_BYTES_MAX: usize = 1024;
+
+const _: () = assert!(HISTOGRAM_BUCKETS_MAX < HISTOGRAM_CHUNK_NUMBERS_MAX);
+const _: () = assert!(EXEMPLAR_LABELS_BYTES_MAX <= LABELS_BYTES_MAX);
 const _: () = assert!(LABELS_BYTES_MAX < WAL_FRAME_PAYLOAD_MAX);
 const _: () = assert!(LABEL_NAME_BYTES_MAX + LABEL_VALUE_BYTES_MAX < LABELS_BYTES_MAX);
 const _: () = assert!(METADATA_BYTES_MAX < WAL_FRAME_PAYLOAD_MAX);

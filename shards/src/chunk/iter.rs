@@ -7,8 +7,8 @@
 
 use super::Encoding;
 use super::xor::{DELTA_CLASSES, DELTA_ONES_MAX, FIRST_SAMPLE_BITS, SAMPLE_BITS_MIN};
-use crate::codec::Cursor;
 use crate::codec::bits::{WORD_BITS, bytes_to_words, low_bits, peek_bits, sign_extend, words_to_bytes};
+use crate::codec::{Cursor, Truncated};
 
 /// Why bytes are not a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,8 +22,26 @@ pub enum ChunkError {
     Empty,
     #[error("chunk tells a value window that does not exist")]
     BadWindow,
-    #[error("column contradicts itself")]
-    BadColumn,
+    #[error("chunk tells more samples than any has")]
+    TooLong,
+    #[error("chunk has bytes after its end")]
+    Surplus,
+    #[error("timestamps of a chunk are not in order")]
+    Unordered,
+    #[error("chunk has no such page")]
+    NoSuchPage,
+    #[error("chunk contradicts itself")]
+    Corrupt,
+    #[error("chunk has a histogram that is none")]
+    BadHistogram,
+    #[error("chunk has labels that are none")]
+    BadLabels,
+}
+
+impl From<Truncated> for ChunkError {
+    fn from(_: Truncated) -> Self {
+        Self::Truncated
+    }
 }
 
 /// Appends the bytes of a chunk whose stream has `len_bits` bits.

@@ -13,11 +13,17 @@
 
 pub mod appender;
 pub mod column;
+pub mod exemplar;
+pub mod histogram;
 pub mod iter;
+pub mod start;
 pub mod xor;
 
 pub use appender::{ChunkBuilder, XorAppender};
+pub use exemplar::{decode_exemplars, encode_exemplars};
+pub use histogram::{decode_histograms, encode_histograms};
 pub use iter::{ChunkError, decode_bytes, decode_words, encode_bytes};
+pub use start::{decode_starts, encode_starts};
 
 pub use crate::limits::CHUNK_SAMPLES_MAX;
 

@@ -1,109 +1,79 @@
-//! Bits behind bytes, least significant first.
+//! Bits of a page, least significant bit first, written to and read from bytes.
 
-#![deny(clippy::indexing_slicing)]
+use crate::codec::bits::{WORD_BITS, low_bits, push_bits};
 
-/// Longest code that is written or read at once.
-pub(super) const CODE_BITS_MAX: u32 = 56;
+/// Bits that one [`BitSource::peek`] is sure to give.
+pub(super) const PEEK_BITS: u32 = 57;
 
 /// Appends bits to bytes.
-pub(super) struct BitWriter<'a> {
+pub(super) struct BitSink<'a> {
     out: &'a mut Vec<u8>,
     pending: u64,
     used: u32,
 }
 
-impl<'a> BitWriter<'a> {
+impl<'a> BitSink<'a> {
     pub(super) const fn new(out: &'a mut Vec<u8>) -> Self {
         Self { out, pending: 0, used: 0 }
     }
 
-    /// Appends the low `len` bits, at most [`CODE_BITS_MAX`], of a value that has no others.
+    /// Appends the low `len` bits of `value`, which has no others; `len` is at most 64.
     #[inline]
-    pub(super) fn put(&mut self, value: u64, len: u32) {
-        self.pending |= value << self.used;
-        self.used += len;
-        while self.used >= 8 {
-            self.out.push(self.pending as u8);
-            self.pending >>= 8;
-            self.used -= 8;
+    pub(super) fn push(&mut self, value: u64, len: u32) {
+        if len == 0 {
+            return;
         }
+        if let Some(full) = push_bits(&mut self.pending, self.used, value, len) {
+            self.out.extend_from_slice(&full.to_le_bytes());
+        }
+        self.used = (self.used + len) % WORD_BITS;
     }
 
-    /// Appends the low `len` bits, up to 64.
-    pub(super) fn put_long(&mut self, value: u64, len: u32) {
-        if len > 32 {
-            self.put(value & 0xffff_ffff, 32);
-            self.put(value >> 32, len - 32);
-        } else {
-            self.put(value, len);
-        }
-    }
-
-    /// Fills the last byte with zeros.
-    pub(super) fn finish(mut self) {
-        if self.used > 0 {
-            self.out.push(self.pending as u8);
-            self.used = 0;
-        }
+    /// Writes what is pending, with zeros up to a byte.
+    pub(super) fn finish(self) {
+        let len = self.used.div_ceil(8) as usize;
+        self.out.extend(self.pending.to_le_bytes().iter().take(len));
     }
 }
 
-/// Reads bits; behind the end there are zeros, and [`BitReader::is_over`] tells.
-pub(super) struct BitReader<'a> {
-    bytes: &'a [u8],
-    position: usize,
+/// Bytes to read bits from: a copy with zeros behind, so that reading needs no special end.
+#[derive(Debug, Default)]
+pub(super) struct BitSource {
+    padded: Vec<u8>,
+    len_bits: usize,
 }
 
-impl<'a> BitReader<'a> {
-    pub(super) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, position: 0 }
+impl BitSource {
+    pub(super) fn load(&mut self, bytes: &[u8]) {
+        self.padded.clear();
+        self.padded.extend_from_slice(bytes);
+        self.padded.extend_from_slice(&[0; 8]);
+        self.len_bits = bytes.len() * 8;
     }
 
-    /// At least the next 57 bits.
+    /// At least [`PEEK_BITS`] bits from `position` on; zeros beyond the end.
     #[inline]
-    pub(super) fn peek(&self) -> u64 {
-        let at = self.position / 8;
-        let word = match self.bytes.get(at..at + 8).and_then(|bytes| bytes.first_chunk::<8>()) {
-            Some(bytes) => u64::from_le_bytes(*bytes),
-            None => self.peek_end(at),
-        };
-        word >> (self.position % 8)
+    pub(super) fn peek(&self, position: usize) -> u64 {
+        let word = self.padded.get(position / 8..).and_then(|rest| rest.first_chunk::<8>());
+        word.map_or(0, |word| u64::from_le_bytes(*word) >> (position % 8))
     }
 
-    #[cold]
-    fn peek_end(&self, at: usize) -> u64 {
-        let rest = self.bytes.get(at..).unwrap_or_default();
-        rest.iter().take(8).rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
-    }
-
+    /// The `len` bits from `position` on; `len` is at most 64.
     #[inline]
-    pub(super) const fn skip(&mut self, len: u32) {
-        self.position += len as usize;
-    }
-
-    #[inline]
-    pub(super) fn take(&mut self, len: u32) -> u64 {
-        let value = self.peek() & ((1 << len) - 1);
-        self.skip(len);
-        value
-    }
-
-    pub(super) fn take_long(&mut self, len: u32) -> u64 {
-        if len > 32 {
-            let low = self.take(32);
-            low | self.take(len - 32) << 32
-        } else {
-            self.take(len)
+    pub(super) fn read(&self, position: usize, len: u32) -> u64 {
+        if len <= PEEK_BITS {
+            return low_bits(self.peek(position), len);
         }
+        let low = low_bits(self.peek(position), 32);
+        low | low_bits(self.peek(position + 32), len - 32) << 32
     }
 
-    /// Whether more was read than there is.
-    pub(super) const fn is_over(&self) -> bool {
-        self.position > self.bytes.len() * 8
+    /// Whether a stream that ends at bit `position` fills the bytes exactly.
+    pub(super) fn ends_at(&self, position: usize) -> bool {
+        position <= self.len_bits && position.div_ceil(8) * 8 == self.len_bits
     }
 
-    /// Bytes that were read, the last one perhaps in part.
-    pub(super) const fn bytes_read(&self) -> usize {
-        self.position.div_ceil(8)
+    pub(super) const fn len_bits(&self) -> usize {
+        self.len_bits
     }
 }

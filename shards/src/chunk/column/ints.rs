@@ -1,307 +1,437 @@
-//! Packing of integers that mostly lie near one of them, the *centre*.
+//! Columns of integers: prediction, division into pages, and one of two codes for the residuals.
 //!
-//! | mode | name   | behind the mode byte                                                             |
-//! |-----:|--------|----------------------------------------------------------------------------------|
-//! |    0 | equal  | varint centre: all are equal to it                                               |
-//! |    1 | sparse | varint centre; uvarint number of others; u8 Rice parameter of the gaps; u8 Rice parameter of the values; bits: per other its gap (integers equal to the centre before it), then zigzag of it minus the centre minus 1 |
-//! |    2 | groups | varint centre; per 64 integers: u8 width, u8 patches, if there are any u8 width of these; bits: zigzag of each minus the centre, its low `width` bits; per patch 6 bits of place and what is above `width`; filled to a byte |
-//! |    3 | pco    | a standalone pco file of signed 16, 32 or 64 bit integers                        |
+//! An integer is `base + g * x` (all arithmetic wraps), where `x` of the first is 0. What follows
+//! is the body; its [`Shape`] is kept by the holder.
 //!
-//! A Rice code with parameter `p` is `value >> p` ones, a zero, and the low `p` bits; if there would
-//! be more than 31 ones it is 32 ones and 64 bits of the value.
+//! | field     | encoding | notes                                                                  |
+//! |-----------|----------|------------------------------------------------------------------------|
+//! | base      | varint   |                                                                        |
+//! | g         | uvarint  | if the shape tells so, else 1                                          |
+//! | step      | varint   | if the order is change or line, see [`super::order`]                   |
+//! | center    | varint   | if entropy-coded: taken from each residual                             |
+//! | model     | bits     | if entropy-coded, see [`super::entropy`]                               |
+//! | directory |          | if paged: an entry per page, see [`super::directory`]                  |
+//! | pages     |          | residuals of each page, see [`super::pack`] and [`super::entropy`]     |
+//!
+//! Without a directory there is one page, of all integers and all bytes that are left.
 
-#![deny(clippy::indexing_slicing)]
-
-use pco::standalone::{simple_compress, simple_decompress_into};
-use pco::{ChunkConfig, DeltaSpec, ModeSpec};
-
-use super::bits::{BitReader, BitWriter};
-use super::{ChunkError, Effort};
+use super::bits::BitSource;
+use super::dictionary::Dictionary;
+use super::directory::{Entry, Figures};
+use super::entropy::{DICTIONARY, EntropyDecoder, EntropyEncoder, Histogram};
+use super::order::Order;
+use super::{Effort, PAGE_LEN, pack};
+use crate::chunk::ChunkError;
 use crate::codec::Cursor;
-use crate::codec::varint::{put_uvarint, put_varint, unzigzag, uvarint_len, zigzag};
+use crate::codec::varint::{put_uvarint, put_varint, zigzag};
 
-const EQUAL: u8 = 0;
-const SPARSE: u8 = 1;
-const GROUPS: u8 = 2;
-const PCO: u8 = 3;
+/// Residuals looked at to choose a centre or an order.
+const PROBES: usize = 33;
+/// Bits that a patch is thought to take besides its number.
+const PATCH_BITS: i64 = 11;
+/// With fewer integers a model costs more than it saves, and a few probes see all of them.
+const ENTROPY_LEN_MIN: usize = 48;
+/// A dictionary saves plain bits; with fewer of them it is not worth a try.
+const DICTIONARY_BITS_MIN: u32 = 128;
+/// A page of fewer bytes than this is not worth an entry in a directory.
+const PAGED_BYTES_MIN: usize = 96;
 
-const GROUP_LEN: usize = 64;
-const RICE_ONES_MAX: u32 = 31;
-/// pco has a head that pays off only from here on.
-const PCO_LEN_MIN: usize = 256;
-const PCO_LEVEL: usize = 6;
-/// Bits per integer below which pco is not worth a try.
-const PCO_BITS_MIN: usize = 2;
-
-const fn rice_len(value: u64, parameter: u32) -> u32 {
-    let ones = value >> parameter;
-    if ones > RICE_ONES_MAX as u64 { RICE_ONES_MAX + 1 + 64 } else { ones as u32 + 1 + parameter }
+/// What the holder of a body keeps of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) order: Order,
+    pub(super) entropy: bool,
+    pub(super) divided: bool,
+    pub(super) paged: bool,
 }
 
-fn put_rice(bits: &mut BitWriter<'_>, value: u64, parameter: u32) {
-    let ones = value >> parameter;
-    if ones > u64::from(RICE_ONES_MAX) {
-        bits.put((1 << (RICE_ONES_MAX + 1)) - 1, RICE_ONES_MAX + 1);
-        bits.put_long(value, 64);
-    } else {
-        bits.put((1 << ones) - 1, ones as u32 + 1);
-        bits.put_long(value & ((1 << parameter) - 1), parameter);
+/// How a column is going to be written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan {
+    pub(super) shape: Shape,
+    base: i64,
+    divisor: u64,
+    step: i64,
+    center: i64,
+    grain: u32,
+}
+
+/// Writes columns of integers.
+#[derive(Debug, Default)]
+pub(super) struct IntEncoder {
+    reduced: Vec<i64>,
+    residuals: Vec<i64>,
+    histogram: Histogram,
+    trial: Histogram,
+    dictionary: Dictionary,
+    dictionary_trial: Dictionary,
+    entropy: EntropyEncoder,
+    payload: Vec<u8>,
+}
+
+impl IntEncoder {
+    /// Decides how to write these integers, of which there is one at least. Pages are made only
+    /// if `pages` allows.
+    pub(super) fn plan(&mut self, integers: &[i64], pages: bool, effort: Effort) -> Plan {
+        let (base, divisor) = self.reduce(integers);
+        let page_len = if pages { PAGE_LEN } else { usize::MAX };
+        let mut plan = Plan {
+            shape: Shape { order: Order::Level, entropy: false, divided: divisor > 1, paged: false },
+            base,
+            divisor,
+            step: 0,
+            center: 0,
+            grain: 0,
+        };
+        let cost_bits = self.try_pages(&mut plan, page_len, effort);
+        plan.shape.paged =
+            integers.len() > page_len && cost_bits / 8 >= integers.len().div_ceil(page_len) * PAGED_BYTES_MIN;
+        if integers.len() > page_len && !plan.shape.paged {
+            // What is left of the first integers of pages is to be stored as well.
+            self.try_pages(&mut plan, usize::MAX, effort);
+        }
+        plan
+    }
+
+    /// Sets order and code for pages of this length, and returns about how many bits they take.
+    fn try_pages(&mut self, plan: &mut Plan, page_len: usize, effort: Effort) -> usize {
+        if effort == Effort::Best && self.reduced.len() >= ENTROPY_LEN_MIN {
+            self.try_orders(plan, page_len)
+        } else {
+            let (order, step, bits) = probe_orders(&self.reduced, page_len);
+            (plan.shape.order, plan.step) = (order, step);
+            bits
+        }
+    }
+
+    /// Fills `reduced`; returns the base and the divisor, 1 or more.
+    fn reduce(&mut self, integers: &[i64]) -> (i64, u64) {
+        let base = integers.first().copied().unwrap_or(0);
+        self.reduced.clear();
+        self.reduced.extend(integers.iter().map(|integer| integer.wrapping_sub(base)));
+        let mut divisor = 0u64;
+        for x in &self.reduced {
+            let x = x.unsigned_abs();
+            if x != 0 && (divisor == 0 || x % divisor != 0) {
+                divisor = common_divisor(divisor, x);
+                if divisor == 1 {
+                    return (base, 1);
+                }
+            }
+        }
+        let divisor = divisor.max(1);
+        if let (Ok(by), true) = (i64::try_from(divisor), divisor > 1) {
+            for x in &mut self.reduced {
+                *x /= by;
+            }
+            return (base, divisor);
+        }
+        (base, 1)
+    }
+
+    /// Sets the order and code that take the fewest bits, and returns about how many.
+    fn try_orders(&mut self, plan: &mut Plan, page_len: usize) -> usize {
+        let mut best_bits = f32::INFINITY;
+        let (step, line_step) = steps(&self.reduced);
+        for order in Order::ALL {
+            let step = if order == Order::Line { line_step } else { step };
+            self.residuals.clear();
+            for page in self.reduced.chunks(page_len) {
+                order.residuals(page, step, &mut self.residuals);
+            }
+            let center = middle(&self.residuals);
+            self.trial.counts.fill(0);
+            for residual in &self.residuals {
+                self.trial.add(zigzag(residual.wrapping_sub(center)));
+            }
+            let (_, packed) = pack::cheapest_width(&self.trial.lens());
+            let extra = if order.has_step() { 8.0 * varint_len(step) as f32 } else { 0.0 };
+            let packed = packed as f32 + extra + 24.0;
+            let (mut grain, mut coded) = self.trial.cheapest();
+            if self.trial.plain_bits() > DICTIONARY_BITS_MIN {
+                let us = self.residuals.iter().map(|residual| zigzag(residual.wrapping_sub(center)));
+                if self.dictionary_trial.fill(us) && self.dictionary_trial.bits() < coded {
+                    (grain, coded) = (DICTIONARY, self.dictionary_trial.bits());
+                }
+            }
+            let coded = coded + extra + 8.0 * varint_len(center) as f32;
+            if packed.min(coded) < best_bits {
+                best_bits = packed.min(coded);
+                plan.shape.order = order;
+                plan.shape.entropy = coded < packed;
+                (plan.step, plan.center, plan.grain) = (step, center, grain);
+                std::mem::swap(&mut self.histogram, &mut self.trial);
+                std::mem::swap(&mut self.dictionary, &mut self.dictionary_trial);
+            }
+            // A column that is all but free by one order needs no other.
+            if packed <= 24.0 + extra {
+                break;
+            }
+        }
+        best_bits as usize
+    }
+
+    /// Appends the body of the integers that were planned for last. `figures` are those of each
+    /// page, needed only if the plan has pages.
+    pub(super) fn write(&mut self, plan: &Plan, figures: &[Figures], out: &mut Vec<u8>) {
+        put_varint(out, plan.base);
+        if plan.shape.divided {
+            put_uvarint(out, plan.divisor);
+        }
+        if plan.shape.order.has_step() {
+            put_varint(out, plan.step);
+        }
+        if plan.shape.entropy {
+            put_varint(out, plan.center);
+            if plan.grain == DICTIONARY {
+                self.entropy.write_dictionary(&mut self.dictionary, out);
+            } else {
+                self.entropy.write_model(&self.histogram, plan.grain, out);
+            }
+        }
+        if !plan.shape.paged {
+            let (reduced, residuals) = (&self.reduced, &mut self.residuals);
+            return write_page(plan, reduced, residuals, &mut self.entropy, out);
+        }
+        self.payload.clear();
+        let mut before = None;
+        for (page, figures) in self.reduced.chunks(PAGE_LEN).zip(figures) {
+            let start = self.payload.len();
+            write_page(plan, page, &mut self.residuals, &mut self.entropy, &mut self.payload);
+            before = Some(figures.write(page, before, self.payload.len() - start, out));
+        }
+        out.extend_from_slice(&self.payload);
     }
 }
 
-fn take_rice(bits: &mut BitReader<'_>, parameter: u32) -> u64 {
-    let ones = bits.peek().trailing_ones();
-    if ones > RICE_ONES_MAX {
-        bits.skip(RICE_ONES_MAX + 1);
-        return bits.take_long(64);
+fn write_page(
+    plan: &Plan,
+    page: &[i64],
+    residuals: &mut Vec<i64>,
+    entropy: &mut EntropyEncoder,
+    out: &mut Vec<u8>,
+) {
+    residuals.clear();
+    plan.shape.order.residuals(page, plan.step, residuals);
+    if plan.shape.entropy {
+        entropy.write_page(residuals, plan.center, out);
+    } else if !residuals.is_empty() {
+        pack::write_page(residuals, out);
     }
-    bits.skip(ones + 1);
-    u64::from(ones) << parameter | bits.take_long(parameter)
 }
 
-/// The parameter that suits values of this sum and number.
-fn rice_parameter(sum: u128, count: usize) -> u32 {
-    let mean = sum / count.max(1) as u128;
-    (128 - mean.leading_zeros()).saturating_sub(1).min(56)
+fn varint_len(value: i64) -> usize {
+    crate::codec::varint::uvarint_len(zigzag(value))
 }
 
-/// The integer that most others are near: the most frequent of a few, or the one in the middle.
-fn centre(integers: &[i64]) -> i64 {
-    let step = (integers.len() / 15).max(1);
-    let mut some: Vec<i64> = integers.iter().step_by(step).copied().collect();
-    some.sort_unstable();
-    let runs = some.chunk_by(|left, right| left == right);
-    let longest = runs.max_by_key(|run| run.len()).filter(|run| run.len() * 3 > some.len());
-    longest.and_then(|run| run.first()).or_else(|| some.get(some.len() / 2)).copied().unwrap_or(0)
+fn common_divisor(mut one: u64, mut other: u64) -> u64 {
+    while other != 0 {
+        (one, other) = (other, one % other);
+    }
+    one
 }
 
-/// Width of a group and of its patches with the least cost in bits.
-fn group_widths(lens: &[u32; 65], count: usize) -> (u32, u32, usize, usize) {
-    let longest =
-        (0..=64).rev().find(|len| lens.get(*len as usize).is_some_and(|count| *count > 0)).unwrap_or(0);
-    let mut best = (longest, 0, 0, 16 + count * longest as usize);
-    let mut patches = 0;
-    for width in (0..longest).rev() {
-        patches += lens.get(width as usize + 1).copied().unwrap_or(0) as usize;
-        let cost = 24 + count * width as usize + patches * (6 + (longest - width) as usize);
-        if cost < best.3 {
-            best = (width, longest - width, patches, cost);
+/// The middle one of a few of the residuals.
+fn middle(residuals: &[i64]) -> i64 {
+    let mut probes = [0i64; PROBES];
+    let stride = residuals.len().div_ceil(PROBES).max(1);
+    let mut taken = 0;
+    for (probe, residual) in probes.iter_mut().zip(residuals.iter().step_by(stride)) {
+        *probe = *residual;
+        taken += 1;
+    }
+    middle_of(probes.get_mut(..taken).unwrap_or_default())
+}
+
+fn middle_of(probes: &mut [i64]) -> i64 {
+    probes.sort_unstable();
+    probes.get(probes.len() / 2).copied().unwrap_or(0)
+}
+
+/// Steps for the orders change and line.
+fn steps(reduced: &[i64]) -> (i64, i64) {
+    let count = reduced.len();
+    let mut probes = [0i64; PROBES];
+    let stride = count.div_ceil(PROBES).max(1);
+    let mut taken = 0;
+    for (probe, [before, x]) in probes.iter_mut().zip(reduced.array_windows().step_by(stride)) {
+        *probe = x.wrapping_sub(*before);
+        taken += 1;
+    }
+    let step = middle_of(probes.get_mut(..taken).unwrap_or_default());
+    let whole = reduced.last().copied().unwrap_or(0);
+    let gaps = i64::try_from(count.saturating_sub(1).max(1)).unwrap_or(1);
+    let mean = whole.saturating_add(gaps / 2 * whole.signum()) / gaps;
+    // The mean is the better one unless something jumped.
+    let near = mean.wrapping_sub(step).unsigned_abs() <= step.unsigned_abs() / 8 + 8;
+    (step, if near { mean } else { step })
+}
+
+/// Order that makes a few residuals the shortest, its step, and about the bits of all.
+fn probe_orders(reduced: &[i64], page_len: usize) -> (Order, i64, usize) {
+    let count = reduced.len();
+    let (step, line_step) = steps(reduced);
+    let stride = count.saturating_sub(2).div_ceil(PROBES).max(1);
+    let mut probes = [[0i64; PROBES]; 4];
+    let mut taken = 0;
+    for (index, [far, before, x]) in reduced.array_windows().enumerate().step_by(stride).take(PROBES) {
+        let place = (index + 2) % page_len;
+        let first = reduced.get(index + 2 - place).copied().unwrap_or(0);
+        let delta = x.wrapping_sub(*before);
+        let line = first.wrapping_add(line_step.wrapping_mul(place as i64));
+        let residuals = [*x, delta, delta.wrapping_sub(before.wrapping_sub(*far)), x.wrapping_sub(line)];
+        for (probes, residual) in probes.iter_mut().zip(residuals) {
+            if let Some(probe) = probes.get_mut(taken) {
+                *probe = residual;
+            }
+        }
+        taken += 1;
+    }
+    let mut best = (Order::Level, 0, usize::MAX);
+    for (order, probes) in Order::ALL.into_iter().zip(&mut probes) {
+        let step = if order == Order::Line { line_step } else { step };
+        let probes = probes.get_mut(..taken).unwrap_or_default();
+        let center = middle_of(probes);
+        for probe in probes.iter_mut() {
+            *probe = i64::from(64 - zigzag(probe.wrapping_sub(center)).leading_zeros());
+        }
+        let told = if order.has_step() { 8 * varint_len(step) } else { 0 };
+        let bits = packed_bits(probes) * stride + told;
+        if bits < best.2 {
+            best = (order, step, bits);
         }
     }
     best
 }
 
-const fn bit_len(value: u64) -> u32 {
-    64 - value.leading_zeros()
+/// Bits that numbers of these bit lengths take in one width, the longest patched.
+fn packed_bits(lens: &mut [i64]) -> usize {
+    lens.sort_unstable();
+    let count = lens.len() as i64;
+    let (mut best, mut patches) = (i64::MAX, 0);
+    for (outliers, len) in (0..).zip(lens.iter().rev()).take(lens.len() / 4 + 1) {
+        best = best.min((count - outliers) * len + patches);
+        patches += len + PATCH_BITS;
+    }
+    if lens.is_empty() { 0 } else { best as usize }
 }
 
-/// Appends integers; the reader has to know their number.
-pub(super) fn put_ints(out: &mut Vec<u8>, integers: &[i64], effort: Effort) {
-    let centre = centre(integers);
-    let offset = |integer: &i64| zigzag(integer.wrapping_sub(centre));
-    let others = integers.iter().filter(|integer| **integer != centre).count();
-    if others == 0 {
-        out.push(EQUAL);
-        return put_varint(out, centre);
+/// Reads columns of integers.
+#[derive(Debug, Default)]
+pub(super) struct IntDecoder {
+    entropy: EntropyDecoder,
+    source: BitSource,
+}
+
+/// The parts of a body.
+#[derive(Debug)]
+pub(super) struct Body<'a> {
+    shape: Shape,
+    base: i64,
+    divisor: i64,
+    step: i64,
+    center: i64,
+    count: usize,
+    directory: Cursor<'a>,
+    payload: &'a [u8],
+}
+
+impl<'a> Body<'a> {
+    /// Reads all before the directory; the model of the entropy code goes to `decoder`, if one
+    /// is given.
+    pub(super) fn read(
+        mut cursor: Cursor<'a>,
+        shape: Shape,
+        count: usize,
+        decoder: &mut IntDecoder,
+    ) -> Result<Self, ChunkError> {
+        let base = cursor.varint()?;
+        let divisor = if shape.divided { cursor.uvarint()? as i64 } else { 1 };
+        let step = if shape.order.has_step() { cursor.varint()? } else { 0 };
+        let mut center = 0;
+        if shape.entropy {
+            center = cursor.varint()?;
+            decoder.entropy.read_model(&mut cursor)?;
+        }
+        let directory = cursor.clone();
+        if shape.paged {
+            let mut before = None;
+            for _ in 0..count.div_ceil(PAGE_LEN) {
+                before = Some(Entry::read(&mut cursor, before)?.last);
+            }
+        }
+        let payload = cursor.take(cursor.remaining())?;
+        Ok(Self { shape, base, divisor, step, center, count, directory, payload })
     }
-    // What the ways cost, in bits.
-    let sum: u128 = integers.iter().map(|integer| u128::from(offset(integer))).sum();
-    let gap_parameter = rice_parameter((integers.len() - others) as u128, others);
-    let value_parameter = rice_parameter(sum - others as u128, others);
-    let (mut sparse, mut groups, mut gap) = (16 + 8 * uvarint_len(others as u64), 0, 0);
-    for group in integers.chunks(GROUP_LEN) {
-        let mut lens = [0; 65];
-        for integer in group {
-            let offset = offset(integer);
-            if let Some(count) = lens.get_mut(bit_len(offset) as usize) {
-                *count += 1;
-            }
-            if offset == 0 {
-                gap += 1;
-            } else {
-                sparse += (rice_len(gap, gap_parameter) + rice_len(offset - 1, value_parameter)) as usize;
-                gap = 0;
-            }
-        }
-        groups += group_widths(&lens, group.len()).3.next_multiple_of(8);
+
+    /// The integer of a reduced one.
+    pub(super) const fn integer(&self, x: i64) -> i64 {
+        self.base.wrapping_add(x.wrapping_mul(self.divisor))
     }
-    let least = sparse.min(groups);
-    if effort == Effort::Best
-        && integers.len() >= PCO_LEN_MIN
-        && least > integers.len() * PCO_BITS_MIN
-        && let Some(packed) = pco_compress(integers)
-        && packed.len() * 8 < least
-    {
-        out.push(PCO);
-        out.extend_from_slice(&packed);
-        return;
+
+    pub(super) const fn paged(&self) -> bool {
+        self.shape.paged
     }
-    if sparse <= groups {
-        out.push(SPARSE);
-        put_varint(out, centre);
-        put_uvarint(out, others as u64);
-        out.extend_from_slice(&[gap_parameter as u8, value_parameter as u8]);
-        let mut bits = BitWriter::new(out);
-        let mut gap = 0;
-        for integer in integers {
-            let offset = offset(integer);
-            if offset == 0 {
-                gap += 1;
-                continue;
-            }
-            put_rice(&mut bits, gap, gap_parameter);
-            put_rice(&mut bits, offset - 1, value_parameter);
-            gap = 0;
+
+    /// Calls `each` with every page of the directory.
+    pub(super) fn pages(
+        &self,
+        mut each: impl FnMut(usize, &Entry, &'a [u8]) -> Result<(), ChunkError>,
+    ) -> Result<(), ChunkError> {
+        let (mut cursor, mut payload, mut before) = (self.directory.clone(), Cursor::new(self.payload), None);
+        for page in 0..self.count.div_ceil(PAGE_LEN) {
+            let entry = Entry::read(&mut cursor, before)?;
+            before = Some(entry.last);
+            each(page, &entry, payload.take(entry.len)?)?;
         }
-        bits.finish();
-        return;
-    }
-    out.push(GROUPS);
-    put_varint(out, centre);
-    for group in integers.chunks(GROUP_LEN) {
-        let mut lens = [0; 65];
-        for integer in group {
-            if let Some(count) = lens.get_mut(bit_len(offset(integer)) as usize) {
-                *count += 1;
-            }
-        }
-        let (width, above, patches, _) = group_widths(&lens, group.len());
-        out.extend_from_slice(&[width as u8, patches as u8]);
-        if patches > 0 {
-            out.push(above as u8);
-        }
-        let mut bits = BitWriter::new(out);
-        let mask = 1u64.checked_shl(width).map_or(u64::MAX, |bit| bit - 1);
-        for integer in group {
-            bits.put_long(offset(integer) & mask, width);
-        }
-        if patches > 0 {
-            for (at, integer) in group.iter().enumerate() {
-                let high = offset(integer).checked_shr(width).unwrap_or(0);
-                if high != 0 {
-                    bits.put(at as u64, 6);
-                    bits.put_long(high, above);
-                }
-            }
-        }
-        bits.finish();
+        if payload.is_empty() { Ok(()) } else { Err(ChunkError::Surplus) }
     }
 }
 
-/// Replaces `out` by the `count` integers that bytes hold; all bytes must be used.
-pub(super) fn read_ints(bytes: &[u8], count: usize, out: &mut Vec<i64>) -> Result<(), ChunkError> {
-    out.clear();
-    let mut cursor = Cursor::new(bytes);
-    let mode = cursor.u8()?;
-    if mode == PCO {
-        return pco_decompress(cursor.take(cursor.remaining())?, count, out);
-    }
-    let centre = cursor.varint()?;
-    out.resize(count, centre);
-    match mode {
-        EQUAL => {}
-        SPARSE => {
-            let others = usize::try_from(cursor.uvarint()?).map_err(|_| ChunkError::Truncated)?;
-            let (gaps, values) = (u32::from(cursor.u8()?), u32::from(cursor.u8()?));
-            if others > count || gaps > 56 || values > 56 {
-                return Err(ChunkError::BadColumn);
+impl IntDecoder {
+    /// Replaces `out` by the integers of some pages, or by all if there is no directory: then the
+    /// answer is true.
+    pub(super) fn decode(
+        &mut self,
+        body: &Body<'_>,
+        pages: &std::ops::Range<usize>,
+        out: &mut Vec<i64>,
+    ) -> Result<bool, ChunkError> {
+        out.clear();
+        if !body.shape.paged {
+            out.resize(body.count, 0);
+            self.page(body, 0, body.payload, out)?;
+            return Ok(true);
+        }
+        body.pages(|page, entry, bytes| {
+            if !pages.contains(&page) {
+                return Ok(());
             }
-            let mut bits = BitReader::new(cursor.take(cursor.remaining())?);
-            let mut places = out.iter_mut();
-            for _ in 0..others {
-                let gap = usize::try_from(take_rice(&mut bits, gaps)).map_err(|_| ChunkError::BadColumn)?;
-                let offset = take_rice(&mut bits, values).wrapping_add(1);
-                let place = places.nth(gap).ok_or(ChunkError::BadColumn)?;
-                *place = centre.wrapping_add(unzigzag(offset));
+            let start = out.len();
+            out.resize(start + (body.count - page * PAGE_LEN).min(PAGE_LEN), 0);
+            self.page(body, entry.first, bytes, out.get_mut(start..).unwrap_or_default())
+        })?;
+        Ok(false)
+    }
+
+    fn page(&mut self, body: &Body<'_>, first: i64, bytes: &[u8], out: &mut [i64]) -> Result<(), ChunkError> {
+        let Some((place, rest)) = out.split_first_mut() else { return Err(ChunkError::Corrupt) };
+        *place = first;
+        if body.shape.entropy {
+            self.entropy.read_page(bytes, body.center, rest)?;
+        } else if rest.is_empty() {
+            if !bytes.is_empty() {
+                return Err(ChunkError::Surplus);
             }
-            if bits.is_over() {
-                return Err(ChunkError::Truncated);
+        } else {
+            super::pack::read_page(bytes, &mut self.source, rest)?;
+        }
+        body.shape.order.restore(out, body.step);
+        if body.divisor != 1 || body.base != 0 {
+            for x in out {
+                *x = body.integer(*x);
             }
-            return if cursor.position() == bytes.len() { Ok(()) } else { Err(ChunkError::BadColumn) };
         }
-        GROUPS => {
-            for group in out.chunks_mut(GROUP_LEN) {
-                read_group(&mut cursor, centre, group)?;
-            }
-        }
-        _ => return Err(ChunkError::BadColumn),
+        Ok(())
     }
-    if cursor.is_empty() { Ok(()) } else { Err(ChunkError::BadColumn) }
-}
-
-fn read_group(cursor: &mut Cursor<'_>, centre: i64, group: &mut [i64]) -> Result<(), ChunkError> {
-    let (width, patches) = (u32::from(cursor.u8()?), usize::from(cursor.u8()?));
-    let above = if patches > 0 { u32::from(cursor.u8()?) } else { 0 };
-    if width > 64 || above > 64 - width || patches > GROUP_LEN {
-        return Err(ChunkError::BadColumn);
-    }
-    let len_bits = group.len() * width as usize + patches * (6 + above as usize);
-    let mut bits = BitReader::new(cursor.take(len_bits.div_ceil(8))?);
-    if width <= super::bits::CODE_BITS_MAX {
-        for place in &mut *group {
-            *place = centre.wrapping_add(unzigzag(bits.take(width)));
-        }
-    } else {
-        for place in &mut *group {
-            *place = centre.wrapping_add(unzigzag(bits.take_long(width)));
-        }
-    }
-    for _ in 0..patches {
-        let at = bits.take(6) as usize;
-        let high = bits.take_long(above).checked_shl(width).unwrap_or(0);
-        let place = group.get_mut(at).ok_or(ChunkError::BadColumn)?;
-        *place = centre.wrapping_add(unzigzag(zigzag(place.wrapping_sub(centre)) | high));
-    }
-    Ok(())
-}
-
-fn pco_config() -> ChunkConfig {
-    ChunkConfig::default()
-        .with_compression_level(PCO_LEVEL)
-        .with_delta_spec(DeltaSpec::NoOp)
-        .with_mode_spec(ModeSpec::Classic)
-}
-
-/// Packs with the narrowest type that holds all.
-fn pco_compress(integers: &[i64]) -> Option<Vec<u8>> {
-    let narrow = |bound: i64| integers.iter().all(|integer| (-bound..bound).contains(integer));
-    let config = pco_config();
-    if narrow(1 << 15) {
-        let narrow: Vec<i16> = integers.iter().map(|integer| *integer as i16).collect();
-        return Some([vec![16], simple_compress(&narrow, &config).ok()?].concat());
-    }
-    if narrow(1 << 31) {
-        let narrow: Vec<i32> = integers.iter().map(|integer| *integer as i32).collect();
-        return Some([vec![32], simple_compress(&narrow, &config).ok()?].concat());
-    }
-    Some([vec![64], simple_compress(integers, &config).ok()?].concat())
-}
-
-fn pco_decompress(bytes: &[u8], count: usize, out: &mut Vec<i64>) -> Result<(), ChunkError> {
-    let (width, bytes) = bytes.split_first().ok_or(ChunkError::Truncated)?;
-    match width {
-        16 => {
-            let mut narrow = vec![0i16; count];
-            pco_into(bytes, &mut narrow)?;
-            out.extend(narrow.into_iter().map(i64::from));
-        }
-        32 => {
-            let mut narrow = vec![0i32; count];
-            pco_into(bytes, &mut narrow)?;
-            out.extend(narrow.into_iter().map(i64::from));
-        }
-        64 => {
-            out.resize(count, 0);
-            pco_into(bytes, out)?;
-        }
-        _ => return Err(ChunkError::BadColumn),
-    }
-    Ok(())
-}
-
-/// Fills a slice of exactly as many numbers as the file holds.
-pub(super) fn pco_into<T: pco::data_types::Number>(bytes: &[u8], out: &mut [T]) -> Result<(), ChunkError> {
-    let progress = simple_decompress_into(bytes, out).map_err(|_| ChunkError::BadColumn)?;
-    let whole = progress.n_processed == out.len() && progress.finished;
-    if whole { Ok(()) } else { Err(ChunkError::BadColumn) }
 }

@@ -1,49 +1,84 @@
-//! Columns of chunks of runs and blocks: values apart from timestamps.
+//! Columns: up to [`CHUNK_LEN_MAX`] values or timestamps of one series, compressed apart.
 //!
-//! Values that are decimal numbers become integers, these become differences, and the differences
-//! are packed; all other values are XORed or go through pco. Everything is bit-exact. A column
-//! carries no length and no checksum; whoever holds it has both, and the number of samples.
-//!
-//! A long column of values is cut into pages of [`PAGE_LEN`] samples, each of which can be decoded
-//! alone, with figures in front ([`PageSummary`]) that often make that unnecessary.
-//!
-//! - [`values`] and [`times`] describe the two kinds of column byte by byte;
-//! - [`ints`] packs integers, [`decimal`] finds them, [`xor`] takes what is not decimal.
+//! A column has no length, count or checksum of its own: its holder keeps them. Values are made
+//! integers ([`scale`]), integers are predicted ([`order`]), and what is left is packed ([`pack`])
+//! or entropy-coded ([`entropy`]), in pages of [`PAGE_LEN`] samples that can be read alone. Any
+//! bytes can be given to a decoder: the outcome is samples or a [`ChunkError`], never a panic, and
+//! memory for no more samples than asked for.
+
+#![deny(clippy::indexing_slicing)]
 
 mod bits;
-mod decimal;
+mod detect;
+mod dictionary;
+mod directory;
+mod entropy;
+mod integers;
 mod ints;
+mod odd;
+mod order;
+mod pack;
+mod scale;
 #[cfg(test)]
 mod tests;
-pub mod times;
-pub mod values;
-mod xor;
+mod times;
+mod token;
+mod values;
 
-pub use self::values::{PageSummary, summaries};
+use std::ops::Range;
+
 use super::ChunkError;
 
-/// Samples of one column.
+/// Most samples of one column.
 pub const CHUNK_LEN_MAX: usize = 8192;
-/// Samples of one page of a column of values.
-pub const PAGE_LEN: usize = 1024;
+/// Samples of one page; the last page of a column may be shorter.
+pub const PAGE_LEN: usize = 512;
 
-/// What compression may cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How much time encoding may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
-    /// For a flush: what can be said in one pass.
+    /// Bit packing only, for flushes.
     Fast,
-    /// For what stays: the smallest.
+    /// The smallest that is known, for compaction.
     Best,
 }
 
-/// Encodes columns. Holds memory to work in.
+/// Writes columns; keeps memory to work in.
 #[derive(Debug, Default)]
 pub struct Encoder {
-    integers: Vec<i64>,
-    residuals: Vec<i64>,
-    exceptions: Vec<(usize, u64)>,
-    payloads: Vec<u8>,
-    directory: Vec<u8>,
+    values: values::ValueEncoder,
+    times: times::TimeEncoder,
+    integers: integers::IntegerEncoder,
+}
+
+/// Reads columns; keeps memory to work in.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    values: values::ValueDecoder,
+    times: times::TimeDecoder,
+    integers: integers::IntegerDecoder,
+}
+
+/// What can be told of a page without decoding it.
+#[derive(Debug, Clone, Copy)]
+pub struct PageSummary {
+    pub count: usize,
+    pub first: f64,
+    pub last: f64,
+    pub min: f64,
+    pub max: f64,
+    /// A NaN is in the page, be it a staleness marker; the four values are NaN then.
+    pub has_nan: bool,
+    /// No value is smaller than the one before it in the page.
+    pub ascending: bool,
+}
+
+impl PageSummary {
+    /// Summary of the values of a page.
+    #[must_use]
+    pub fn of(values: &[f64]) -> Self {
+        directory::Figures::of(values, false).summary
+    }
 }
 
 impl Encoder {
@@ -51,18 +86,96 @@ impl Encoder {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// Appends the column of 1 to [`CHUNK_LEN_MAX`] values, kept bit for bit.
+    pub fn encode_values(&mut self, values: &[f64], effort: Effort, out: &mut Vec<u8>) {
+        assert!((1..=CHUNK_LEN_MAX).contains(&values.len()), "{} values", values.len());
+        self.values.encode(values, effort, out);
+    }
+
+    /// Appends the column of 1 to [`CHUNK_LEN_MAX`] timestamps, each later than the one before.
+    pub fn encode_timestamps(&mut self, timestamps_ms: &[i64], effort: Effort, out: &mut Vec<u8>) {
+        assert!((1..=CHUNK_LEN_MAX).contains(&timestamps_ms.len()), "{} timestamps", timestamps_ms.len());
+        debug_assert!(timestamps_ms.is_sorted_by(|before, time| before < time), "timestamps out of order");
+        self.times.encode(timestamps_ms, effort, out);
+    }
+
+    /// Appends the column of 1 to [`CHUNK_LEN_MAX`] integers of any kind.
+    pub(super) fn encode_integers(&mut self, integers: &[i64], effort: Effort, out: &mut Vec<u8>) {
+        assert!((1..=CHUNK_LEN_MAX).contains(&integers.len()), "{} integers", integers.len());
+        self.integers.encode(integers, effort, out);
+    }
 }
 
-/// Decodes columns. Holds memory to work in.
-#[derive(Debug, Default)]
-pub struct Decoder {
-    integers: Vec<i64>,
-    exceptions: Vec<(usize, u64)>,
+impl Decoder {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends the `count` values of a column; `out` stays as it was on an error.
+    pub fn decode_values(
+        &mut self,
+        bytes: &[u8],
+        count: usize,
+        out: &mut Vec<f64>,
+    ) -> Result<(), ChunkError> {
+        self.decode_values_pages(bytes, count, 0..count.div_ceil(PAGE_LEN), out)
+    }
+
+    /// Appends the values of some pages of a column of `count` values; `out` stays as it was on an
+    /// error.
+    pub fn decode_values_pages(
+        &mut self,
+        bytes: &[u8],
+        count: usize,
+        pages: Range<usize>,
+        out: &mut Vec<f64>,
+    ) -> Result<(), ChunkError> {
+        check_count(count)?;
+        if pages.start >= pages.end || pages.end > count.div_ceil(PAGE_LEN) {
+            return Err(ChunkError::NoSuchPage);
+        }
+        let base = out.len();
+        self.values.decode(bytes, count, &pages, out).inspect_err(|_| out.truncate(base))
+    }
+
+    /// Appends the `count` timestamps of a column; `out` stays as it was on an error.
+    pub fn decode_timestamps(
+        &mut self,
+        bytes: &[u8],
+        count: usize,
+        out: &mut Vec<i64>,
+    ) -> Result<(), ChunkError> {
+        check_count(count)?;
+        self.times.decode(bytes, count, out)
+    }
+
+    /// Appends the `count` integers of a column; `out` stays as it was on an error.
+    pub(super) fn decode_integers(
+        &mut self,
+        bytes: &[u8],
+        count: usize,
+        out: &mut Vec<i64>,
+    ) -> Result<(), ChunkError> {
+        check_count(count)?;
+        self.integers.decode(bytes, count, out)
+    }
 }
 
-/// Bytes that ended too soon.
-impl From<crate::codec::Truncated> for ChunkError {
-    fn from(_: crate::codec::Truncated) -> Self {
-        Self::Truncated
+/// Appends the summary of every page of a column of `count` values; `out` stays as it was on an
+/// error.
+pub fn summaries(bytes: &[u8], count: usize, out: &mut Vec<PageSummary>) -> Result<(), ChunkError> {
+    check_count(count)?;
+    let base = out.len();
+    let outcome = values::ValueDecoder::default().summaries(bytes, count, out);
+    outcome.inspect_err(|_| out.truncate(base))
+}
+
+const fn check_count(count: usize) -> Result<(), ChunkError> {
+    match count {
+        0 => Err(ChunkError::Empty),
+        1..=CHUNK_LEN_MAX => Ok(()),
+        _ => Err(ChunkError::TooLong),
     }
 }

@@ -1,170 +1,151 @@
 //! Columns of timestamps.
 //!
-//! | tag | name  | behind the tag                                                                    |
-//! |----:|-------|-----------------------------------------------------------------------------------|
-//! |   1 | grid  | varint first; uvarint step; uvarint number of jumps, per jump uvarint samples since the jump before and varint milliseconds; then the distances from the grid, packed (see [`super::ints`]) |
-//! |   2 | delta | varint first; then the differences, one less than there are timestamps, packed     |
-//!
-//! The grid begins at the first timestamp; a jump moves it for its sample and all later ones. So
-//! the jitter of a scrape is stored once, and not in two differences.
+//! | field    | encoding           | notes                                                            |
+//! |----------|--------------------|------------------------------------------------------------------|
+//! | shape    | u8, then u8        | as of values, scale 0; the exception flag tells that gaps follow |
+//! | gaps     | uvarint, then each | number of gaps, if told                                          |
+//! | - at     | uvarint            | samples between the gap before and the sample behind this one    |
+//! | - length | uvarint            | milliseconds by which this and all later samples are moved back  |
+//! | integers |                    | timestamps less the gaps, see [`super::ints`]                    |
 
-#![deny(clippy::indexing_slicing)]
-
-use super::ints::{put_ints, read_ints};
-use super::{ChunkError, Decoder, Effort, Encoder};
+use super::Effort;
+use super::ints::{Body, IntDecoder, IntEncoder};
+use super::values::{read_shape, write_shape};
+use crate::chunk::ChunkError;
 use crate::codec::Cursor;
-use crate::codec::varint::{put_uvarint, put_varint};
+use crate::codec::varint::put_uvarint;
 
-const GRID: u8 = 1;
-const DELTA: u8 = 2;
+/// Samples by which the interval between scrapes is told.
+const PROBES: usize = 33;
 
-impl Encoder {
-    /// Appends a column of timestamps, which ascend.
-    pub fn encode_timestamps(&mut self, timestamps_ms: &[i64], effort: Effort, out: &mut Vec<u8>) {
-        let first = timestamps_ms.first().copied().unwrap_or(0);
-        self.residuals.clear();
-        let pairs = timestamps_ms.iter().zip(timestamps_ms.iter().skip(1));
-        self.residuals.extend(pairs.map(|(left, right)| right.wrapping_sub(*left)));
-        self.payloads.clear();
-        self.payloads.push(DELTA);
-        put_varint(&mut self.payloads, first);
-        if !self.residuals.is_empty() {
-            put_ints(&mut self.payloads, &self.residuals, effort);
-        }
-        let step = {
-            self.integers.clone_from(&self.residuals);
-            let middle = self.integers.len() / 2;
-            let median = (!self.integers.is_empty()).then(|| *self.integers.select_nth_unstable(middle).1);
-            median.filter(|step| (1..1 << 40).contains(step))
-        };
-        if let Some(step) = step
-            && let Some(step) = self.grid_step(timestamps_ms, step)
-        {
-            self.grid(timestamps_ms, first, step, effort);
-            if self.directory.len() < self.payloads.len() {
-                out.extend_from_slice(&self.directory);
-                return;
+/// Writes columns of timestamps.
+#[derive(Debug, Default)]
+pub(super) struct TimeEncoder {
+    ungapped: Vec<i64>,
+    gaps: Vec<(usize, u64)>,
+    ints: IntEncoder,
+}
+
+impl TimeEncoder {
+    pub(super) fn encode(&mut self, timestamps_ms: &[i64], effort: Effort, out: &mut Vec<u8>) {
+        self.close_gaps(timestamps_ms);
+        let plan = self.ints.plan(&self.ungapped, false, effort);
+        write_shape(0, plan.shape, !self.gaps.is_empty(), out);
+        if !self.gaps.is_empty() {
+            put_uvarint(out, self.gaps.len() as u64);
+            let mut next = 0;
+            for (at, len) in &self.gaps {
+                put_uvarint(out, (at - next) as u64);
+                put_uvarint(out, *len);
+                next = at + 1;
             }
         }
-        out.extend_from_slice(&self.payloads);
+        self.ints.write(&plan, &[], out);
     }
 
-    /// The step of the grid: the median of the differences, made exact over the whole column.
-    fn grid_step(&self, timestamps_ms: &[i64], median: i64) -> Option<i64> {
-        let (first, last) = (timestamps_ms.first()?, timestamps_ms.last()?);
-        let span = last.checked_sub(*first)?;
-        let steps = span.checked_add(median / 2)? / median;
-        let exact = (steps > 0).then(|| (span + steps / 2) / steps)?;
-        // Gaps are multiples of the step.
-        Some(if exact.abs_diff(median) <= 1 + median.unsigned_abs() / 1000 { exact } else { median })
-    }
-
-    /// Fills `directory` with the column in the form of a grid.
-    fn grid(&mut self, timestamps_ms: &[i64], first: i64, step: i64, effort: Effort) {
-        let mut expected = first;
-        let (mut jumps, mut last_jump) = (0u64, 0);
-        let mut jump_bytes = std::mem::take(&mut self.integers);
-        jump_bytes.clear();
-        self.residuals.clear();
-        for (at, time) in timestamps_ms.iter().enumerate() {
-            let distance = time.wrapping_sub(expected);
-            if distance.unsigned_abs() > step.unsigned_abs() / 2 {
-                let jump = distance.wrapping_add(step / 2).div_euclid(step).wrapping_mul(step);
-                jumps += 1;
-                jump_bytes.push((at - last_jump) as i64);
-                jump_bytes.push(jump);
-                last_jump = at;
-                expected = expected.wrapping_add(jump);
+    /// Fills `ungapped` and `gaps`: scrapes that were missed leave whole intervals out.
+    fn close_gaps(&mut self, timestamps_ms: &[i64]) {
+        self.gaps.clear();
+        self.ungapped.clear();
+        let interval = interval(timestamps_ms);
+        let mut moved = 0i64;
+        let mut before = timestamps_ms.first().copied().unwrap_or(0);
+        for (index, time) in timestamps_ms.iter().enumerate() {
+            let delta = time.wrapping_sub(before) as u64;
+            before = *time;
+            // Half an interval more than there should be.
+            if interval > 0 && delta > interval + interval / 2 {
+                let missed = (delta + interval / 2) / interval - 1;
+                let len = missed.saturating_mul(interval);
+                self.gaps.push((index, len));
+                moved = moved.wrapping_add(len as i64);
             }
-            self.residuals.push(time.wrapping_sub(expected));
-            expected = expected.wrapping_add(step);
+            self.ungapped.push(time.wrapping_sub(moved));
         }
-        let out = &mut self.directory;
-        out.clear();
-        out.push(GRID);
-        put_varint(out, first);
-        put_uvarint(out, step as u64);
-        put_uvarint(out, jumps);
-        for pair in jump_bytes.chunks_exact(2) {
-            if let [gap, jump] = pair {
-                put_uvarint(out, *gap as u64);
-                put_varint(out, *jump);
-            }
+        // Irregular times, not gaps.
+        if self.gaps.len() > timestamps_ms.len() / 16 + 1 {
+            self.gaps.clear();
+            self.ungapped.clear();
+            self.ungapped.extend_from_slice(timestamps_ms);
         }
-        self.integers = jump_bytes;
-        put_ints(out, &self.residuals, effort);
     }
 }
 
-impl Decoder {
-    /// Appends the `count` timestamps of a column; they ascend. On an error nothing is appended.
-    pub fn decode_timestamps(
+/// The interval between most samples, 0 if there is none to speak of.
+fn interval(timestamps_ms: &[i64]) -> u64 {
+    if timestamps_ms.len() < 4 {
+        return 0;
+    }
+    let mut probes = [0u64; PROBES];
+    let stride = timestamps_ms.len().div_ceil(PROBES);
+    let mut taken = 0;
+    for (probe, [before, time]) in probes.iter_mut().zip(timestamps_ms.array_windows().step_by(stride)) {
+        *probe = time.wrapping_sub(*before) as u64;
+        taken += 1;
+    }
+    let sorted = probes.get_mut(..taken).unwrap_or_default();
+    sorted.sort_unstable();
+    let middle = sorted.get(taken / 2).copied().unwrap_or(0);
+    if middle > u64::MAX / 4 { 0 } else { middle }
+}
+
+/// Reads columns of timestamps.
+#[derive(Debug, Default)]
+pub(super) struct TimeDecoder {
+    ungapped: Vec<i64>,
+    gaps: Vec<(usize, u64)>,
+    ints: IntDecoder,
+}
+
+impl TimeDecoder {
+    pub(super) fn decode(
         &mut self,
         bytes: &[u8],
         count: usize,
         out: &mut Vec<i64>,
     ) -> Result<(), ChunkError> {
-        let base = out.len();
-        let decoded = self.timestamps(bytes, count, out);
-        let ascending = |out: &[i64]| out.is_sorted_by(|left, right| left < right);
-        let checked = decoded.and_then(|()| {
-            let right = out.len() - base == count && ascending(out.get(base..).unwrap_or_default());
-            if right { Ok(()) } else { Err(ChunkError::BadColumn) }
-        });
-        if checked.is_err() {
-            out.truncate(base);
+        let mut cursor = Cursor::new(bytes);
+        let first = cursor.u8()?;
+        let (shape, gapped) = read_shape(first, &mut cursor)?;
+        if first & 7 != 0 || shape.paged {
+            return Err(ChunkError::UnknownEncoding(first));
         }
-        checked
+        self.gaps.clear();
+        if gapped {
+            self.read_gaps(&mut cursor, count)?;
+        }
+        let body = Body::read(cursor, shape, count, &mut self.ints)?;
+        self.ints.decode(&body, &(0..1), &mut self.ungapped)?;
+        let mut from = 0;
+        let mut moved = 0u64;
+        for (at, len) in self.gaps.iter().copied().chain([(count, 0)]) {
+            let part = self.ungapped.get_mut(from..at).ok_or(ChunkError::Corrupt)?;
+            if moved != 0 {
+                part.iter_mut().for_each(|time| *time = time.wrapping_add(moved as i64));
+            }
+            from = at;
+            moved = moved.wrapping_add(len);
+        }
+        let ascending = self.ungapped.array_windows().fold(true, |all, [before, time]| all & (before < time));
+        if !ascending {
+            return Err(ChunkError::Unordered);
+        }
+        out.extend_from_slice(&self.ungapped);
+        Ok(())
     }
 
-    fn timestamps(&mut self, bytes: &[u8], count: usize, out: &mut Vec<i64>) -> Result<(), ChunkError> {
-        if count == 0 || count > super::CHUNK_LEN_MAX {
-            return Err(ChunkError::BadColumn);
-        }
-        let mut cursor = Cursor::new(bytes);
-        let tag = cursor.u8()?;
-        let first = cursor.varint()?;
-        match tag {
-            GRID => {
-                let step = cursor.uvarint()? as i64;
-                let jumps = cursor.uvarint()?;
-                if jumps > count as u64 {
-                    return Err(ChunkError::BadColumn);
-                }
-                let mut list = Vec::with_capacity(jumps as usize);
-                let mut at = 0u64;
-                for _ in 0..jumps {
-                    at = at.saturating_add(cursor.uvarint()?);
-                    list.push((at, cursor.varint()?));
-                }
-                read_ints(cursor.take(cursor.remaining())?, count, &mut self.integers)?;
-                let mut expected = first;
-                let mut list = list.into_iter().peekable();
-                let mut next_jump = list.peek().map_or(u64::MAX, |(at, _)| *at);
-                for (at, distance) in (0u64..).zip(&self.integers) {
-                    while at >= next_jump {
-                        expected = expected.wrapping_add(list.next().map_or(0, |(_, jump)| jump));
-                        next_jump = list.peek().map_or(u64::MAX, |(at, _)| *at);
-                    }
-                    out.push(expected.wrapping_add(*distance));
-                    expected = expected.wrapping_add(step);
-                }
-                Ok(())
+    fn read_gaps(&mut self, cursor: &mut Cursor<'_>, count: usize) -> Result<(), ChunkError> {
+        let told = cursor.uvarint()?;
+        let mut next = 0u64;
+        // Each gap is before a sample of its own, so there are never more than `count`.
+        for _ in 0..told {
+            let at = next.saturating_add(cursor.uvarint()?);
+            if at >= count as u64 {
+                return Err(ChunkError::Corrupt);
             }
-            DELTA => {
-                let mut time = first;
-                out.push(time);
-                if count == 1 {
-                    return if cursor.is_empty() { Ok(()) } else { Err(ChunkError::BadColumn) };
-                }
-                read_ints(cursor.take(cursor.remaining())?, count - 1, &mut self.integers)?;
-                for delta in &self.integers {
-                    time = time.wrapping_add(*delta);
-                    out.push(time);
-                }
-                Ok(())
-            }
-            _ => Err(ChunkError::BadColumn),
+            self.gaps.push((at as usize, cursor.uvarint()?));
+            next = at + 1;
         }
+        Ok(())
     }
 }

@@ -1,465 +1,344 @@
 //! Columns of values.
 //!
-//! | tag | name     | behind the tag                                                                 |
-//! |----:|----------|--------------------------------------------------------------------------------|
-//! |   1 | constant | 8 bytes: the bits of every value                                               |
-//! |   2 | decimal  | u8 scale: exponent `e`, plus 128 if floats are `m * 10^-e` and not `m / 10^e`; u8 order of the differences, 0 to 2; varint first integer; uvarint divisor; uvarint number of exceptions, per exception uvarint 2 x (place minus that of the one before) + 1 if it is a staleness marker, else 8 bytes of bits; then the pages |
-//! |   3 | xor      | bits ([`super::xor`])                                                          |
-//! |   4 | pco      | a standalone pco file of floats                                                |
-//! |   5 | small    | u8 scale; varint integer: every value is this decimal                          |
+//! The first byte, and what follows it:
 //!
-//! The integers `m` are `first + divisor * n`. Of up to [`PAGE_LEN`] values there is one page: its
-//! differences of `n`, packed ([`super::ints`]), one less than values (order 0: the `n` but for the
-//! first). Of more, per page in front of all payloads: u8 flags (1: ascending, 2: exceptions), varint
-//! first `n` minus that of the page before, varint last `n` minus the first, if not ascending uvarint
-//! first minus least and uvarint greatest minus first, uvarint length of the payload.
+//! | bits 0-2 | bits 3-7          | what follows                                                   |
+//! |---------:|-------------------|----------------------------------------------------------------|
+//! |      0-5 | shape             | the scale of this number, see [`super::scale`], and integers    |
+//! |        6 | 0                 | one value: its 8 bytes                                          |
+//! |        6 | 1                 | one value: the NaN `7ff8000000000001`                           |
+//! |        6 | 2                 | one value: the staleness marker                                 |
+//! |        6 | 3                 | one value: an integer as varint                                 |
+//! |        6 | 4                 | one value: a quotient, its exponent as u8, its integer as varint |
+//! |        7 | 0 to 31           | one value: this integer                                         |
+//!
+//! The shape is the order in bits 3 and 4, 1 in bit 5 if entropy-coded, 1 in bit 6 if a second
+//! byte follows, 0 in bit 7. Bits of the second byte, 0 if it is missing: 0 integers are divided,
+//! 1 there are exceptions, 2 the column is paged, others 0. Then:
+//!
+//! | field      | encoding | notes                                                              |
+//! |------------|----------|--------------------------------------------------------------------|
+//! | exponent   | u8       | of scales 1 to 4                                                   |
+//! | exceptions |          | if told, see [`super::odd`]                                        |
+//! | length     | uvarint  | bytes of the integers, of scale 4                                  |
+//! | integers   |          | see [`super::ints`]                                                |
+//! | excess     |          | of scale 4: as a column of scale 0 without exceptions              |
 
-#![deny(clippy::indexing_slicing)]
+use std::ops::Range;
 
-use pco::ChunkConfig;
-use pco::standalone::simple_compress;
-
-use super::decimal::{Scale, to_integers};
-use super::ints::{pco_into, put_ints, read_ints};
-use super::{CHUNK_LEN_MAX, ChunkError, Decoder, Effort, Encoder, PAGE_LEN, xor};
+use super::directory::Figures;
+use super::ints::{Body, IntDecoder, IntEncoder, Plan, Shape};
+use super::odd::{self, GO_NAN_BITS, Run};
+use super::order::Order;
+use super::scale::{Scale, exceed, excess, rounded};
+use super::{Effort, PAGE_LEN, PageSummary, detect};
+use crate::chunk::ChunkError;
 use crate::codec::Cursor;
 use crate::codec::varint::{put_uvarint, put_varint};
 use crate::model::STALE_NAN_BITS;
 
-const CONSTANT: u8 = 1;
-const DECIMAL: u8 = 2;
-const XOR: u8 = 3;
-const PCO: u8 = 4;
-const SMALL: u8 = 5;
+pub(super) const CONSTANT: u8 = 6;
+pub(super) const SMALL: u8 = 7;
+pub(super) const SMALL_MAX: i64 = 31;
 
-const ASCENDING: u8 = 1;
-const EXCEPTIONS: u8 = 2;
-/// Longest columns that are tried as XOR only: pco has a head.
-const PCO_LEN_MIN: usize = 128;
+const ENTROPY: u8 = 1 << 5;
+const EXTENDED: u8 = 1 << 6;
+const RESERVED: u8 = 1 << 7;
 
-/// What is known of a page without decoding it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PageSummary {
-    pub count: usize,
-    pub first: f64,
-    pub last: f64,
-    pub min: f64,
-    pub max: f64,
-    /// Not all values are ordinary: the other figures cannot be used.
-    pub has_nan: bool,
-    /// No value is less than the one before it.
-    pub ascending: bool,
+const DIVIDED: u8 = 1;
+const ODD: u8 = 2;
+const PAGED: u8 = 4;
+
+/// Writes columns of values.
+#[derive(Debug, Default)]
+pub(super) struct ValueEncoder {
+    integers: Vec<i64>,
+    excesses: Vec<i64>,
+    probes: Vec<f64>,
+    odd: Vec<usize>,
+    runs: Vec<Run>,
+    figures: Vec<Figures>,
+    ints: IntEncoder,
+    body: Vec<u8>,
 }
 
-impl Encoder {
-    /// Appends a column of 1 to [`CHUNK_LEN_MAX`] values.
-    pub fn encode_values(&mut self, values: &[f64], effort: Effort, out: &mut Vec<u8>) {
-        assert!((1..=CHUNK_LEN_MAX).contains(&values.len()), "a column of {} values", values.len());
+/// Appends the first byte of a column that is not constant, and the second if it is needed.
+pub(super) fn write_shape(scale: u8, shape: Shape, odd: bool, out: &mut Vec<u8>) {
+    let mut more = 0;
+    for (set, flag) in [(shape.divided, DIVIDED), (odd, ODD), (shape.paged, PAGED)] {
+        more |= if set { flag } else { 0 };
+    }
+    let entropy = if shape.entropy { ENTROPY } else { 0 };
+    let extended = if more != 0 { EXTENDED } else { 0 };
+    out.push(scale | (shape.order as u8) << 3 | entropy | extended);
+    if more != 0 {
+        out.push(more);
+    }
+}
+
+/// Reads the rest of a shape; also tells whether there are exceptions.
+pub(super) fn read_shape(first: u8, cursor: &mut Cursor<'_>) -> Result<(Shape, bool), ChunkError> {
+    let more = if first & EXTENDED != 0 { cursor.u8()? } else { 0 };
+    if first & RESERVED != 0 || more & !(DIVIDED | ODD | PAGED) != 0 {
+        return Err(ChunkError::UnknownEncoding(first));
+    }
+    let shape = Shape {
+        order: Order::from_number(first >> 3),
+        entropy: first & ENTROPY != 0,
+        divided: more & DIVIDED != 0,
+        paged: more & PAGED != 0,
+    };
+    Ok((shape, more & ODD != 0))
+}
+
+impl ValueEncoder {
+    pub(super) fn encode(&mut self, values: &[f64], effort: Effort, out: &mut Vec<u8>) {
         let Some(first) = values.first() else { return };
         if values.iter().all(|value| value.to_bits() == first.to_bits()) {
-            return put_constant(out, *first);
+            return write_constant(*first, out);
         }
-        match to_integers(values, &mut self.integers, &mut self.exceptions) {
-            Some(scale) => self.put_decimal(scale, effort, out),
-            None => put_floats(values, effort, out),
+        let scale = self.make_integers(values);
+        let plan = self.ints.plan(&self.integers, true, effort);
+        if plan.shape.paged {
+            self.make_figures(values, scale);
         }
+        write_shape(scale.number(), plan.shape, !self.runs.is_empty(), out);
+        out.extend(scale.exponent());
+        if !self.runs.is_empty() {
+            odd::write(&self.runs, out);
+        }
+        if !matches!(scale, Scale::Sum(_)) {
+            return self.ints.write(&plan, &self.figures, out);
+        }
+        self.body.clear();
+        self.ints.write(&plan, &self.figures, &mut self.body);
+        put_uvarint(out, self.body.len() as u64);
+        out.extend_from_slice(&self.body);
+        let plan: Plan = self.ints.plan(&self.excesses, true, effort);
+        if plan.shape.paged && self.figures.is_empty() {
+            self.make_figures(values, scale);
+        }
+        write_shape(0, plan.shape, false, out);
+        self.ints.write(&plan, &self.figures, out);
     }
 
-    fn put_decimal(&mut self, scale: Scale, effort: Effort, out: &mut Vec<u8>) {
-        let first = self.integers.first().copied().unwrap_or(0);
-        let mut divisor = 0u64;
-        for integer in &self.integers {
-            if divisor == 1 {
-                break;
+    /// Fills `integers`, `excesses` and `runs`.
+    fn make_integers(&mut self, values: &[f64]) -> Scale {
+        self.probes.clear();
+        self.figures.clear();
+        detect::take_probes(values.iter().copied(), values.len(), &mut self.probes);
+        // Values that were not looked at may need more digits.
+        for _ in 0..3 {
+            let scale = detect::scale_of(&self.probes, values);
+            if let Scale::Sum(_) = scale {
+                self.make_sums(values, scale);
+            } else {
+                self.odd.clear();
+                self.integers.clear();
+                scale.integers(values, &mut self.integers, |index| self.odd.push(index));
+                let at = |index: &usize| values.get(*index).copied().unwrap_or(0.0);
+                let surprises = self.odd.iter().map(at).filter(|value| !detect::is_special(*value));
+                let count = surprises.clone().count();
+                if count > values.len() / 32 {
+                    detect::take_probes(surprises, count, &mut self.probes);
+                    continue;
+                }
             }
-            divisor = gcd(divisor, integer.wrapping_sub(first).unsigned_abs());
-        }
-        let divisor = divisor.max(1);
-        for integer in &mut self.integers {
-            *integer = integer.wrapping_sub(first) / divisor as i64;
-        }
-        let order = best_order(&self.integers);
-        out.extend_from_slice(&[DECIMAL, scale.to_byte(), order]);
-        put_varint(out, first);
-        put_uvarint(out, divisor);
-        put_uvarint(out, self.exceptions.len() as u64);
-        let mut before = 0;
-        for (at, bits) in &self.exceptions {
-            let stale = *bits == STALE_NAN_BITS;
-            put_uvarint(out, ((at - before) as u64) << 1 | u64::from(stale));
-            if !stale {
-                out.extend_from_slice(&bits.to_le_bytes());
+            self.make_runs(values);
+            // With that many exceptions their own bits are the shorter way.
+            if self.runs.len() <= values.len() / 4 + 2 {
+                odd::bridge(&self.runs, &mut self.integers);
+                if let Scale::Sum(_) = scale {
+                    odd::bridge(&self.runs, &mut self.excesses);
+                }
+                return scale;
             }
-            before = *at;
+            break;
         }
-        if self.integers.len() <= PAGE_LEN {
-            put_page(out, &self.integers, order, &mut self.residuals, effort);
-            return;
+        self.runs.clear();
+        self.integers.clear();
+        Scale::Bits.integers(values, &mut self.integers, |_| {});
+        Scale::Bits
+    }
+
+    fn make_runs(&mut self, values: &[f64]) {
+        self.runs.clear();
+        for index in &self.odd {
+            odd::add(&mut self.runs, *index, values.get(*index).copied().unwrap_or(0.0));
         }
-        self.directory.clear();
-        self.payloads.clear();
-        let mut before = 0;
-        for (number, page) in self.integers.chunks(PAGE_LEN).enumerate() {
-            let begin = self.payloads.len();
-            put_page(&mut self.payloads, page, order, &mut self.residuals, effort);
-            let len = self.payloads.len() - begin;
-            let (Some(first), Some(last)) = (page.first(), page.last()) else { continue };
-            let (min, max) = page.iter().fold((*first, *first), |(min, max), n| (min.min(*n), max.max(*n)));
-            let range = number * PAGE_LEN..number * PAGE_LEN + page.len();
-            let exceptional = self.exceptions.iter().any(|(at, _)| range.contains(at));
-            let ascending = page.is_sorted();
-            self.directory.push(u8::from(ascending) * ASCENDING | u8::from(exceptional) * EXCEPTIONS);
-            put_varint(&mut self.directory, first.wrapping_sub(before));
-            put_varint(&mut self.directory, last.wrapping_sub(*first));
-            if !ascending {
-                put_uvarint(&mut self.directory, first.wrapping_sub(min) as u64);
-                put_uvarint(&mut self.directory, max.wrapping_sub(*first) as u64);
+    }
+
+    fn make_sums(&mut self, values: &[f64], scale: Scale) {
+        let factor = Scale::Quotient(scale.exponent().unwrap_or(0)).value(1).recip();
+        self.odd.clear();
+        self.integers.clear();
+        self.excesses.clear();
+        for (index, value) in values.iter().enumerate() {
+            let integer = if detect::is_special(*value) { None } else { rounded(value * factor) };
+            if integer.is_none() {
+                self.odd.push(index);
             }
-            put_uvarint(&mut self.directory, len as u64);
-            before = *first;
+            self.integers.push(integer.unwrap_or(0));
+            self.excesses.push(integer.map_or(0, |integer| excess(*value, scale.value(integer))));
         }
-        out.extend_from_slice(&self.directory);
-        out.extend_from_slice(&self.payloads);
+    }
+
+    fn make_figures(&mut self, values: &[f64], scale: Scale) {
+        self.figures.clear();
+        let (mut start, sums) = (0, matches!(scale, Scale::Sum(_)));
+        let mut runs = self.runs.iter().peekable();
+        for page in values.chunks(PAGE_LEN) {
+            let end = start + page.len();
+            while runs.next_if(|run| run.end() <= start).is_some() {}
+            let odd = runs.peek().is_some_and(|run| run.start < end);
+            self.figures.push(Figures::of(page, sums || odd));
+            start = end;
+        }
     }
 }
 
-fn put_constant(out: &mut Vec<u8>, value: f64) {
-    let (mut integers, mut exceptions) = (Vec::new(), Vec::new());
-    let decimal = to_integers(&[value], &mut integers, &mut exceptions).filter(|_| exceptions.is_empty());
-    if let (Some(scale), Some(integer)) = (decimal, integers.first())
-        && integer.unsigned_abs() < 1 << 40
-    {
-        out.extend_from_slice(&[SMALL, scale.to_byte()]);
-        return put_varint(out, *integer);
-    }
-    out.push(CONSTANT);
-    out.extend_from_slice(&value.to_bits().to_le_bytes());
-}
-
-fn put_floats(values: &[f64], effort: Effort, out: &mut Vec<u8>) {
-    let begin = out.len();
-    out.push(XOR);
-    xor::put(out, values);
-    if effort == Effort::Fast || values.len() < PCO_LEN_MIN {
-        return;
-    }
-    if let Ok(packed) = simple_compress(values, &ChunkConfig::default().with_compression_level(6))
-        && packed.len() < out.len() - begin - 1
-    {
-        out.truncate(begin);
-        out.push(PCO);
-        out.extend_from_slice(&packed);
-    }
-}
-
-const fn gcd(mut a: u64, mut b: u64) -> u64 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a
-}
-
-/// The order of differences that are shortest, judged by a part of them.
-fn best_order(integers: &[i64]) -> u8 {
-    let mut costs = [0u32; 3];
-    let part = integers.len().min(256);
-    let start = (integers.len() - part) / 2;
-    let len = |value: i64| 64 - value.wrapping_abs().leading_zeros();
-    let (mut before, mut delta_before) = (None, None);
-    let sample = integers.get(start..start + part).unwrap_or_default();
-    // Around the middle, as packing takes a centre into account.
-    let count = sample.len().max(1) as i128;
-    let middle = sample.iter().fold(0i128, |sum, n| sum + i128::from(*n)) / count;
-    let (begin, end) = (sample.first().copied().unwrap_or(0), sample.last().copied().unwrap_or(0));
-    let mean_delta = ((i128::from(end) - i128::from(begin)) / (count - 1).max(1)) as i64;
-    for integer in sample {
-        if let Some(before) = before {
-            let delta = integer.wrapping_sub(before);
-            costs[0] += len(integer.wrapping_sub(middle as i64));
-            costs[1] += len(delta.wrapping_sub(mean_delta));
-            if let Some(delta_before) = delta_before {
-                costs[2] += len(delta.wrapping_sub(delta_before));
+fn write_constant(value: f64, out: &mut Vec<u8>) {
+    match (value.to_bits(), Scale::Integer.integer(value)) {
+        (GO_NAN_BITS, _) => out.push(CONSTANT | 1 << 3),
+        (STALE_NAN_BITS, _) => out.push(CONSTANT | 2 << 3),
+        (_, Some(integer @ 0..=SMALL_MAX)) => out.push(SMALL | (integer as u8) << 3),
+        (_, Some(integer)) if integer.unsigned_abs() < 1 << 48 => {
+            out.push(CONSTANT | 3 << 3);
+            put_varint(out, integer);
+        }
+        _ => match detect::scale_of(&[value], &[]) {
+            scale @ Scale::Quotient(exponent) => {
+                out.push(CONSTANT | 4 << 3);
+                out.push(exponent);
+                put_varint(out, scale.integer(value).unwrap_or(0));
             }
-            delta_before = Some(delta);
-        }
-        before = Some(*integer);
-    }
-    let [zero, one, two] = costs;
-    if two + part as u32 / 4 < one.min(zero) { 2 } else { u8::from(one <= zero) }
-}
-
-/// Appends the integers of a page but the first, as differences of an order.
-fn put_page(out: &mut Vec<u8>, page: &[i64], order: u8, residuals: &mut Vec<i64>, effort: Effort) {
-    residuals.clear();
-    let Some((first, rest)) = page.split_first() else { return };
-    let (mut before, mut delta_before) = (*first, 0i64);
-    for integer in rest {
-        let delta = integer.wrapping_sub(before);
-        residuals.push(match order {
-            0 => integer.wrapping_sub(*first),
-            1 => delta,
-            _ => delta.wrapping_sub(delta_before),
-        });
-        (before, delta_before) = (*integer, delta);
-    }
-    if !residuals.is_empty() {
-        put_ints(out, residuals, effort);
-    }
-}
-
-/// Appends the integers of a page: `first`, and what its differences lead to.
-fn read_page(
-    bytes: &[u8],
-    count: usize,
-    order: u8,
-    first: i64,
-    (base, divisor): (i64, i64),
-    scratch: &mut Vec<i64>,
-    out: &mut Vec<f64>,
-    scale: Scale,
-) -> Result<(), ChunkError> {
-    if count > 1 {
-        read_ints(bytes, count - 1, scratch)?;
-    } else {
-        scratch.clear();
-        if !bytes.is_empty() {
-            return Err(ChunkError::BadColumn);
-        }
-    }
-    let begin = base.wrapping_add(first.wrapping_mul(divisor));
-    match order {
-        0 => scratch.iter_mut().for_each(|n| *n = begin.wrapping_add(n.wrapping_mul(divisor))),
-        1 => {
-            let mut integer = begin;
-            for n in &mut *scratch {
-                integer = integer.wrapping_add(n.wrapping_mul(divisor));
-                *n = integer;
+            _ => {
+                out.push(CONSTANT);
+                out.extend_from_slice(&value.to_le_bytes());
             }
-        }
-        _ => {
-            let (mut integer, mut delta) = (begin, 0i64);
-            for n in &mut *scratch {
-                delta = delta.wrapping_add(n.wrapping_mul(divisor));
-                integer = integer.wrapping_add(delta);
-                *n = integer;
-            }
-        }
+        },
     }
-    scale.floats(&[begin], out);
-    scale.floats(scratch, out);
-    Ok(())
 }
 
-/// The head of a decimal column.
-struct Head {
-    scale: Scale,
-    order: u8,
-    first: i64,
-    divisor: i64,
+/// Reads columns of values.
+#[derive(Debug, Default)]
+pub(super) struct ValueDecoder {
+    integers: Vec<i64>,
+    excesses: Vec<i64>,
+    runs: Vec<Run>,
+    ints: IntDecoder,
 }
 
-fn read_head(
-    cursor: &mut Cursor<'_>,
-    count: usize,
-    exceptions: &mut Vec<(usize, u64)>,
-) -> Result<Head, ChunkError> {
-    let scale = Scale::from_byte(cursor.u8()?).ok_or(ChunkError::BadColumn)?;
-    let order = cursor.u8()?;
-    let first = cursor.varint()?;
-    let divisor = i64::try_from(cursor.uvarint()?).map_err(|_| ChunkError::BadColumn)?;
-    let number = cursor.uvarint()?;
-    if order > 2 || number > count as u64 {
-        return Err(ChunkError::BadColumn);
-    }
-    exceptions.clear();
-    let mut at = 0usize;
-    for _ in 0..number {
-        let code = cursor.uvarint()?;
-        at = usize::try_from(code >> 1)
-            .ok()
-            .and_then(|gap| at.checked_add(gap))
-            .ok_or(ChunkError::BadColumn)?;
-        if at >= count {
-            return Err(ChunkError::BadColumn);
-        }
-        exceptions.push((at, if code & 1 == 1 { STALE_NAN_BITS } else { cursor.u64_le()? }));
-    }
-    Ok(Head { scale, order, first, divisor })
+/// A column as far as it is read without its integers.
+enum Column<'a> {
+    Constant(f64),
+    Scaled(Scale, Body<'a>, Option<Cursor<'a>>),
 }
 
-/// A page as its directory tells of it.
-struct PageEntry {
-    flags: u8,
-    first: i64,
-    last: i64,
-    min: i64,
-    max: i64,
-    len: usize,
-}
-
-fn read_page_entry(cursor: &mut Cursor<'_>, before: i64) -> Result<PageEntry, ChunkError> {
-    let flags = cursor.u8()?;
-    let first = before.wrapping_add(cursor.varint()?);
-    let last = first.wrapping_add(cursor.varint()?);
-    let (mut min, mut max) = (first, last);
-    if flags & ASCENDING == 0 {
-        min = first.wrapping_sub(cursor.uvarint()? as i64);
-        max = first.wrapping_add(cursor.uvarint()? as i64);
-    }
-    let len = usize::try_from(cursor.uvarint()?).map_err(|_| ChunkError::BadColumn)?;
-    Ok(PageEntry { flags, first, last, min, max, len })
-}
-
-impl Decoder {
-    /// Appends the `count` values of a column. On an error nothing is appended.
-    pub fn decode_values(
-        &mut self,
-        bytes: &[u8],
-        count: usize,
-        out: &mut Vec<f64>,
-    ) -> Result<(), ChunkError> {
-        self.decode_values_pages(bytes, count, 0..count.div_ceil(PAGE_LEN), out)
-    }
-
-    /// Appends the values of some pages. On an error nothing is appended.
-    pub fn decode_values_pages(
-        &mut self,
-        bytes: &[u8],
-        count: usize,
-        pages: std::ops::Range<usize>,
-        out: &mut Vec<f64>,
-    ) -> Result<(), ChunkError> {
-        let begin = out.len();
-        let decoded = self.values(bytes, count, pages, out);
-        if decoded.is_err() {
-            out.truncate(begin);
-        }
-        decoded
-    }
-
-    fn values(
-        &mut self,
-        bytes: &[u8],
-        count: usize,
-        pages: std::ops::Range<usize>,
-        out: &mut Vec<f64>,
-    ) -> Result<(), ChunkError> {
-        if count == 0 || count > CHUNK_LEN_MAX {
-            return Err(ChunkError::BadColumn);
-        }
-        let wanted =
-            pages.start.saturating_mul(PAGE_LEN).min(count)..pages.end.saturating_mul(PAGE_LEN).min(count);
+impl ValueDecoder {
+    fn open<'a>(&mut self, bytes: &'a [u8], count: usize) -> Result<Column<'a>, ChunkError> {
         let mut cursor = Cursor::new(bytes);
-        let tag = cursor.u8()?;
-        let begin = out.len();
-        match tag {
-            CONSTANT => out.resize(begin + wanted.len(), f64::from_bits(cursor.u64_le()?)),
-            SMALL => {
-                let scale = Scale::from_byte(cursor.u8()?).ok_or(ChunkError::BadColumn)?;
-                out.resize(begin + wanted.len(), scale.float(cursor.varint()?));
-            }
-            XOR | PCO => {
-                let rest = cursor.take(cursor.remaining())?;
-                if tag == XOR {
-                    xor::read(rest, count, out)?;
-                } else {
-                    out.resize(begin + count, 0.0);
-                    pco_into(rest, out.get_mut(begin..).unwrap_or_default())?;
-                }
-                out.truncate(begin + wanted.end);
-                out.drain(begin..begin + wanted.start);
-                return Ok(());
-            }
-            DECIMAL => {
-                let head = read_head(&mut cursor, count, &mut self.exceptions)?;
-                self.decimal(&mut cursor, &head, count, pages, out)?;
-                for (at, bits) in self.exceptions.iter().filter(|(at, _)| wanted.contains(at)) {
-                    if let Some(place) = out.get_mut(begin + at - wanted.start) {
-                        *place = f64::from_bits(*bits);
-                    }
-                }
-                return Ok(());
-            }
-            _ => return Err(ChunkError::BadColumn),
+        let first = cursor.u8()?;
+        let number = first & 7;
+        if number >= CONSTANT {
+            let value = read_constant(first, &mut cursor)?;
+            return if cursor.is_empty() { Ok(Column::Constant(value)) } else { Err(ChunkError::Surplus) };
         }
-        if cursor.is_empty() { Ok(()) } else { Err(ChunkError::BadColumn) }
+        let (shape, odd) = read_shape(first, &mut cursor)?;
+        let scale = Scale::read(number, &mut cursor)?;
+        self.runs.clear();
+        if odd {
+            odd::read(&mut cursor, count, &mut self.runs)?;
+        }
+        if !matches!(scale, Scale::Sum(_)) {
+            return Ok(Column::Scaled(scale, Body::read(cursor, shape, count, &mut self.ints)?, None));
+        }
+        let body = Cursor::new(cursor.length_prefixed()?);
+        Ok(Column::Scaled(scale, Body::read(body, shape, count, &mut self.ints)?, Some(cursor)))
     }
 
-    fn decimal(
+    /// Appends the values of some pages of a column; all of them must exist.
+    pub(super) fn decode(
         &mut self,
-        cursor: &mut Cursor<'_>,
-        head: &Head,
+        bytes: &[u8],
         count: usize,
-        pages: std::ops::Range<usize>,
+        pages: &Range<usize>,
         out: &mut Vec<f64>,
     ) -> Result<(), ChunkError> {
-        let ints = (head.first, head.divisor);
-        if count <= PAGE_LEN {
-            let rest = cursor.take(cursor.remaining())?;
-            return read_page(rest, count, head.order, 0, ints, &mut self.integers, out, head.scale);
-        }
-        let mut entries = Vec::with_capacity(count.div_ceil(PAGE_LEN));
-        let mut before = 0;
-        for _ in 0..count.div_ceil(PAGE_LEN) {
-            let entry = read_page_entry(cursor, before)?;
-            before = entry.first;
-            entries.push(entry);
-        }
-        for (number, entry) in entries.iter().enumerate() {
-            let payload = cursor.take(entry.len)?;
-            if pages.contains(&number) {
-                let len = (count - number * PAGE_LEN).min(PAGE_LEN);
-                read_page(payload, len, head.order, entry.first, ints, &mut self.integers, out, head.scale)?;
+        let from = pages.start * PAGE_LEN;
+        let wanted = from..(pages.end * PAGE_LEN).min(count);
+        let (scale, body, excess) = match self.open(bytes, count)? {
+            Column::Constant(value) => {
+                out.resize(out.len() + wanted.len(), value);
+                return Ok(());
             }
+            Column::Scaled(scale, body, excess) => (scale, body, excess),
+        };
+        let all = self.ints.decode(&body, pages, &mut self.integers)?;
+        let integers = part(&self.integers, &wanted, all)?;
+        if let Some(mut cursor) = excess {
+            let first = cursor.u8()?;
+            let (shape, odd) = read_shape(first, &mut cursor)?;
+            if first & 7 != 0 || odd {
+                return Err(ChunkError::UnknownEncoding(first));
+            }
+            let body = Body::read(cursor, shape, count, &mut self.ints)?;
+            let all = self.ints.decode(&body, pages, &mut self.excesses)?;
+            let excesses = part(&self.excesses, &wanted, all)?;
+            let sums = integers.iter().zip(excesses);
+            out.extend(sums.map(|(integer, excess)| exceed(scale.value(*integer), *excess)));
+        } else {
+            scale.values(integers, out);
         }
-        if cursor.is_empty() { Ok(()) } else { Err(ChunkError::BadColumn) }
+        if !self.runs.is_empty() {
+            let start = out.len() - wanted.len();
+            odd::apply(&self.runs, from, out.get_mut(start..).unwrap_or_default());
+        }
+        Ok(())
     }
-}
 
-/// Replaces `out` by what is known of the pages of a column. Only columns that are not decimal, or
-/// have one page, are decoded for it.
-pub fn summaries(bytes: &[u8], count: usize, out: &mut Vec<PageSummary>) -> Result<(), ChunkError> {
-    out.clear();
-    if count == 0 || count > CHUNK_LEN_MAX {
-        return Err(ChunkError::BadColumn);
-    }
-    let mut cursor = Cursor::new(bytes);
-    let mut exceptions = Vec::new();
-    if count > PAGE_LEN && cursor.u8()? == DECIMAL {
-        let head = read_head(&mut cursor, count, &mut exceptions)?;
-        let mut before = 0;
-        for number in 0..count.div_ceil(PAGE_LEN) {
-            let entry = read_page_entry(&mut cursor, before)?;
-            before = entry.first;
-            let float = |n: i64| head.scale.float(head.first.wrapping_add(n.wrapping_mul(head.divisor)));
-            out.push(PageSummary {
-                count: (count - number * PAGE_LEN).min(PAGE_LEN),
-                first: float(entry.first),
-                last: float(entry.last),
-                min: float(entry.min),
-                max: float(entry.max),
-                has_nan: entry.flags & EXCEPTIONS != 0,
-                ascending: entry.flags & ASCENDING != 0,
+    /// Appends the summary of every page.
+    pub(super) fn summaries(
+        &mut self,
+        bytes: &[u8],
+        count: usize,
+        out: &mut Vec<PageSummary>,
+    ) -> Result<(), ChunkError> {
+        if let Column::Scaled(scale, body, _) = self.open(bytes, count)?
+            && body.paged()
+        {
+            return body.pages(|page, entry, _| {
+                let count = (count - page * PAGE_LEN).min(PAGE_LEN);
+                out.push(entry.summary(count, |x| scale.value(body.integer(x))));
+                Ok(())
             });
         }
-        return Ok(());
+        let mut values = Vec::new();
+        self.decode(bytes, count, &(0..count.div_ceil(PAGE_LEN)), &mut values)?;
+        out.extend(values.chunks(PAGE_LEN).map(PageSummary::of));
+        Ok(())
     }
-    let mut values = Vec::new();
-    Decoder::default().decode_values(bytes, count, &mut values)?;
-    out.extend(values.chunks(PAGE_LEN).map(summarise));
-    Ok(())
 }
 
-fn summarise(page: &[f64]) -> PageSummary {
-    let first = page.first().copied().unwrap_or_default();
-    let fold = |pick: fn(f64, f64) -> f64| page.iter().copied().fold(first, pick);
-    PageSummary {
-        count: page.len(),
-        first,
-        last: page.last().copied().unwrap_or_default(),
-        min: fold(|least, value| if value < least { value } else { least }),
-        max: fold(|most, value| if value > most { value } else { most }),
-        has_nan: page.iter().any(|value| !value.is_finite() || value.to_bits() == (-0.0f64).to_bits()),
-        ascending: page.is_sorted(),
+/// The integers that are wanted, of all or of only these.
+fn part<'a>(integers: &'a [i64], wanted: &Range<usize>, all: bool) -> Result<&'a [i64], ChunkError> {
+    let range = if all { wanted.clone() } else { 0..wanted.len() };
+    integers.get(range).ok_or(ChunkError::NoSuchPage)
+}
+
+fn read_constant(first: u8, cursor: &mut Cursor<'_>) -> Result<f64, ChunkError> {
+    if first & 7 == SMALL {
+        return Ok(f64::from(first >> 3));
     }
+    Ok(match first >> 3 {
+        0 => f64::from_bits(cursor.u64_le()?),
+        1 => f64::from_bits(GO_NAN_BITS),
+        2 => f64::from_bits(STALE_NAN_BITS),
+        3 => cursor.varint()? as f64,
+        4 => {
+            let scale = Scale::read(1, cursor)?;
+            scale.value(cursor.varint()?)
+        }
+        _ => return Err(ChunkError::UnknownEncoding(first)),
+    })
 }

@@ -13,14 +13,14 @@ use crate::part::{ChunkRef, ChunkWriter, PartKind, PartMeta, Sequences, Window};
 use crate::run::RunWriter;
 
 pub(super) enum Output {
-    Run(RunWriter),
+    Run(Box<RunWriter>),
     Block(Box<BlockWriter>),
 }
 
 impl Output {
     pub(super) fn create(disk: &Disk, path: &Path, window: Window, kind: PartKind) -> Result<Self> {
         Ok(match kind {
-            PartKind::Run => Self::Run(RunWriter::create(disk, path, window, Effort::Fast)?),
+            PartKind::Run => Self::Run(Box::new(RunWriter::create(disk, path, window, Effort::Fast)?)),
             PartKind::Block => Self::Block(Box::new(BlockWriter::create(disk, path, window, Effort::Best)?)),
         })
     }

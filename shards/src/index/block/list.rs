@@ -19,7 +19,7 @@ const BITMAP: u8 = 2;
 /// A list that grows by ascending ordinals: complete runs encoded, the last one open.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ListBuilder {
-    runs: Option<Box<Vec<u8>>>,
+    runs: Vec<u8>,
     run_count: u32,
     /// Behind the last complete run.
     behind: u32,
@@ -43,7 +43,7 @@ impl ListBuilder {
     }
 
     fn end_run(&mut self) {
-        let runs = self.runs.get_or_insert_default();
+        let runs = &mut self.runs;
         put_uvarint(runs, u64::from(self.first - self.behind));
         put_uvarint(runs, u64::from(self.end - self.first - 1));
         self.behind = self.end;
@@ -57,16 +57,15 @@ impl ListBuilder {
 
     /// Bytes behind it.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.runs.as_ref().map_or(0, |runs| runs.capacity() + size_of::<Vec<u8>>())
+        self.runs.capacity()
     }
 
     /// The bytes of the list, checksum included.
     pub(super) fn finish(mut self) -> Vec<u8> {
         self.end_run();
-        let runs = self.runs.map(|runs| *runs).unwrap_or_default();
         let mut bytes = vec![RUNS];
         put_uvarint(&mut bytes, u64::from(self.run_count));
-        bytes.extend_from_slice(&runs);
+        bytes.extend_from_slice(&self.runs);
         if bytes.len() as u64 > 64 + u64::from(self.len) / 8 {
             let bitmap = read_runs(&bytes, u32::MAX).unwrap_or_default();
             if bitmap.serialized_size() + 1 < bytes.len() {
@@ -100,9 +99,9 @@ fn read_runs(bytes: &[u8], series: u32) -> Option<RoaringBitmap> {
 /// Reads the bytes of a list of ordinals below `series`.
 pub(super) fn read_list(bytes: &[u8], series: u32) -> Option<RoaringBitmap> {
     let bytes = unsealed(bytes)?;
-    match bytes.first()? {
-        &RUNS => read_runs(bytes, series),
-        &BITMAP => {
+    match *bytes.first()? {
+        RUNS => read_runs(bytes, series),
+        BITMAP => {
             let bitmap = RoaringBitmap::deserialize_from(bytes.get(1..)?).ok()?;
             bitmap.max().is_none_or(|max| max < series).then_some(bitmap)
         }

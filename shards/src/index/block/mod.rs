@@ -40,6 +40,12 @@ pub trait PageSource {
     fn read(&self, offset: u64, len: usize) -> impl Future<Output = Result<Rc<[u8]>>>;
 }
 
+/// Takes a series: ordinal, canonical label bytes, entry.
+pub type SeriesVisitor<'a> = dyn FnMut(u32, &[u8], &[u8]) -> Result<()> + 'a;
+
+/// A series as it is scanned: ordinal, canonical label bytes, entry.
+pub type ScannedSeries<'a> = (u32, &'a [u8], &'a [u8]);
+
 /// Receives the bytes of an index in order.
 pub trait Sink {
     fn write(&mut self, bytes: &[u8]) -> Result<()>;

@@ -52,6 +52,9 @@ impl PageBuilder {
     }
 }
 
+/// Labels and entry of a series.
+pub(super) type PageSeries<'a> = (&'a [u8], &'a [u8]);
+
 /// Reads a page series by series.
 #[derive(Debug, Default)]
 pub(super) struct PageReader {
@@ -73,10 +76,7 @@ impl PageReader {
     }
 
     /// Labels and entry of the next series of a payload; `None` at its end.
-    pub(super) fn next<'a>(
-        &'a mut self,
-        payload: &'a [u8],
-    ) -> Result<Option<(&'a [u8], &'a [u8])>, Truncated> {
+    pub(super) fn next<'a>(&'a mut self, payload: &'a [u8]) -> Result<Option<PageSeries<'a>>, Truncated> {
         let rest = payload.get(self.position..).unwrap_or_default();
         if rest.is_empty() {
             return Ok(None);

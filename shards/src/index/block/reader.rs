@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use roaring::RoaringBitmap;
 
-use super::PageSource;
 use super::format::{
     NameEntry, PAGE_SERIES, PIECE_LEN_MAX, Place, TRAILER_LEN, Trailer, read_pages, read_top,
 };
 use super::list::read_list;
 use super::page::PageReader;
+use super::{PageSource, SeriesVisitor};
 use crate::error::{Error, Result};
 
 /// See the module's text.
@@ -87,11 +87,7 @@ impl<S: PageSource> BlockIndex<S> {
     }
 
     /// Hands over series with their labels and entries, in order.
-    pub async fn for_each(
-        &self,
-        ordinals: &RoaringBitmap,
-        put: &mut dyn FnMut(u32, &[u8], &[u8]) -> Result<()>,
-    ) -> Result<()> {
+    pub async fn for_each(&self, ordinals: &RoaringBitmap, put: &mut SeriesVisitor<'_>) -> Result<()> {
         let mut reader = PageReader::default();
         let mut wanted = ordinals.iter().take_while(|ordinal| *ordinal < self.series).peekable();
         while let Some(first) = wanted.peek().copied() {

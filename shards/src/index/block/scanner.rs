@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::BulkRead;
 use super::format::{PIECE_LEN_MAX, TRAILER_LEN, Trailer, read_pages};
 use super::page::PageReader;
+use super::{BulkRead, ScannedSeries};
 use crate::error::{Error, Result};
 
 /// The series of an index in label order.
@@ -47,7 +47,7 @@ impl<R: BulkRead> IndexScanner<R> {
 
     /// Ordinal, labels and entry of the next series.
     #[expect(clippy::should_implement_trait, reason = "what it gives is borrowed from it")]
-    pub fn next(&mut self) -> Result<Option<(u32, &[u8], &[u8])>> {
+    pub fn next(&mut self) -> Result<Option<ScannedSeries<'_>>> {
         if self.ordinal == self.series {
             return Ok(None);
         }

@@ -137,7 +137,7 @@ proptest! {
 
 fn small() -> BTreeSet<Vec<u8>> {
     let set = |n: u32| {
-        let (job, n) = (if n % 3 == 0 { "api" } else { "db" }, n.to_string());
+        let (job, n) = (if n.is_multiple_of(3) { "api" } else { "db" }, n.to_string());
         Labels::from_pairs([("__name__", "up"), ("instance", n.as_str()), ("job", job)]).as_bytes().to_vec()
     };
     (0..70).map(set).collect()

@@ -24,6 +24,9 @@ struct LabelEntry {
     list: ListBuilder,
 }
 
+/// A name, the series that have it, and its values with theirs.
+pub(super) type SortedName = (String, ListBuilder, Vec<(String, ListBuilder)>);
+
 /// Distinct labels with their lists.
 #[derive(Default)]
 pub(super) struct LabelLists {
@@ -96,7 +99,7 @@ impl LabelLists {
     }
 
     /// Takes everything out, sorted: per name its list, and per value its list.
-    pub(super) fn into_sorted(self) -> Vec<(String, ListBuilder, Vec<(String, ListBuilder)>)> {
+    pub(super) fn into_sorted(self) -> Vec<SortedName> {
         let Self { arena, entries, names, .. } = self;
         let mut sorted: Vec<_> = names.into_iter().map(|(name, list)| (name, list, Vec::new())).collect();
         for entry in entries {
