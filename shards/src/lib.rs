@@ -22,3 +22,4 @@ pub mod block;
 pub mod compaction;
 pub mod shard;
 pub mod engine;
+pub mod inspect;

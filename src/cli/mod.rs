@@ -1,9 +1,10 @@
-//! The command line: `tsdb start`, `write`, `query`, `promql`.
+//! The command line: `tsdb start`, `write`, `query`, `promql`, `inspect`.
 //!
 //! Whatever fails is told in one line on standard error, cause first, remedy after it.
 
 mod client;
 mod exposition;
+mod inspect;
 mod promql;
 mod query;
 mod start;
@@ -42,6 +43,8 @@ enum Command {
     Query(query::Flags),
     /// Read a PromQL expression without a server
     Promql(promql::Flags),
+    /// Look into a data directory, or check it, without a server
+    Inspect(inspect::Flags),
 }
 
 /// Runs the command of this process.
@@ -56,6 +59,7 @@ pub fn run() -> ExitCode {
         Command::Write(flags) => write::run(&flags),
         Command::Query(flags) => query::run(&flags),
         Command::Promql(flags) => promql::run(&flags),
+        Command::Inspect(flags) => inspect::run(&flags),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -51,6 +51,13 @@ pub(super) fn open_or_create(directory: &Path, shards: u16) -> Result<DataDirMet
     }
 }
 
+/// Reads the directory's meta file.
+pub fn read_meta(directory: &Path) -> Result<DataDirMeta> {
+    let path = directory.join(FILE_NAME);
+    let bytes = fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;
+    parse(&path, &bytes)
+}
+
 fn parse(path: &Path, bytes: &[u8]) -> Result<DataDirMeta> {
     let corrupt = |what| Error::Corrupt { path: path.to_path_buf(), offset: 0, what };
     let file: MetaFile =

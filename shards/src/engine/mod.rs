@@ -3,6 +3,48 @@
 //! [`Engine::open`] is called on an ordinary thread and returns while the shards still read their
 //! logs; [`Engine::wait_ready`] waits for that. Any thread, and any executor, reaches a shard
 //! through its [`ShardHandle`].
+//!
+//! # Example
+//!
+//! Embedded, from an ordinary thread:
+//!
+//! ```
+//! use shards::engine::{Engine, EngineOptions, Lane};
+//! use shards::model::{Labels, MatchOp, Matcher, SampleBatch, SampleColumns, TimeRange};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! let engine = Engine::open(&EngineOptions::new(directory.path()))?;
+//! engine.wait_ready()?;
+//!
+//! // A series belongs to the shard that its key leads to.
+//! let labels = Labels::from_pairs([("__name__", "temperature"), ("room", "kitchen")]);
+//! let key = engine.hasher().key(labels.as_bytes());
+//! let owner = &engine.shards()[key.shard(engine.meta().shards).index()];
+//!
+//! let now_ms = shards::clock::system_now_ms();
+//! let mut batch = SampleBatch::new(labels.as_bytes().to_vec().into());
+//! batch.push_series(key, 0, labels.as_bytes().len() as u32);
+//! batch.push_sample(now_ms, 21.5);
+//! // When this returns without an error, the sample is on the disk.
+//! let outcome = owner.call(Lane::Write, |shard| async move { shard.append(&batch).await })?.wait()??;
+//! assert_eq!(outcome.stored, 1);
+//!
+//! let matchers = [Matcher::new(MatchOp::Equal, "room", "kitchen")?];
+//! let read = owner.call(Lane::Read, move |shard| async move {
+//!     let mut cursor = shard.select(&matchers, TimeRange::ALL);
+//!     let mut columns = SampleColumns::default();
+//!     let labels = cursor.next(&mut columns).await?;
+//!     Ok::<_, shards::error::Error>((labels, columns))
+//! })?;
+//! let (found, columns) = read.wait()??;
+//! assert_eq!(found, Some(labels));
+//! assert_eq!((columns.timestamps_ms, columns.values), (vec![now_ms], vec![21.5]));
+//!
+//! engine.close()?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod admin;
 mod data_dir;
@@ -16,7 +58,7 @@ use std::time::Duration;
 
 use glommio::ExecutorJoinHandle;
 
-pub use self::data_dir::DataDirMeta;
+pub use self::data_dir::{DataDirMeta, read_meta};
 pub use self::mailbox::{CallError, Lane, MAILBOX_DEPTH_MAX, Reply, ShardHandle, ShardState};
 use crate::error::{Error, Result};
 use crate::io::Workers;

@@ -62,7 +62,7 @@ impl BitSource {
     #[inline]
     pub(super) fn read(&self, position: usize, len: u32) -> u64 {
         if len <= PEEK_BITS {
-            return low_bits(self.peek(position), len);
+            return self.peek(position) & ((1 << len) - 1);
         }
         let low = low_bits(self.peek(position), 32);
         low | low_bits(self.peek(position + 32), len - 32) << 32

@@ -63,7 +63,7 @@ impl IntegerDecoder {
         if first & 7 != 0 || odd || shape.paged {
             return Err(ChunkError::UnknownEncoding(first));
         }
-        let body = Body::read(cursor, shape, count, &mut self.ints)?;
+        let body = Body::read(cursor, shape, count)?;
         self.ints.decode(&body, &(0..1), &mut self.integers)?;
         out.extend_from_slice(&self.integers);
         Ok(())

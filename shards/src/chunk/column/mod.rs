@@ -168,7 +168,7 @@ impl Decoder {
 pub fn summaries(bytes: &[u8], count: usize, out: &mut Vec<PageSummary>) -> Result<(), ChunkError> {
     check_count(count)?;
     let base = out.len();
-    let outcome = values::ValueDecoder::default().summaries(bytes, count, out);
+    let outcome = values::summaries(bytes, count, out);
     outcome.inspect_err(|_| out.truncate(base))
 }
 

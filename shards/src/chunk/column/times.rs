@@ -114,7 +114,7 @@ impl TimeDecoder {
         if gapped {
             self.read_gaps(&mut cursor, count)?;
         }
-        let body = Body::read(cursor, shape, count, &mut self.ints)?;
+        let body = Body::read(cursor, shape, count)?;
         self.ints.decode(&body, &(0..1), &mut self.ungapped)?;
         let mut from = 0;
         let mut moved = 0u64;

@@ -235,28 +235,29 @@ enum Column<'a> {
     Scaled(Scale, Body<'a>, Option<Cursor<'a>>),
 }
 
-impl ValueDecoder {
-    fn open<'a>(&mut self, bytes: &'a [u8], count: usize) -> Result<Column<'a>, ChunkError> {
-        let mut cursor = Cursor::new(bytes);
-        let first = cursor.u8()?;
-        let number = first & 7;
-        if number >= CONSTANT {
-            let value = read_constant(first, &mut cursor)?;
-            return if cursor.is_empty() { Ok(Column::Constant(value)) } else { Err(ChunkError::Surplus) };
-        }
-        let (shape, odd) = read_shape(first, &mut cursor)?;
-        let scale = Scale::read(number, &mut cursor)?;
-        self.runs.clear();
-        if odd {
-            odd::read(&mut cursor, count, &mut self.runs)?;
-        }
-        if !matches!(scale, Scale::Sum(_)) {
-            return Ok(Column::Scaled(scale, Body::read(cursor, shape, count, &mut self.ints)?, None));
-        }
-        let body = Cursor::new(cursor.length_prefixed()?);
-        Ok(Column::Scaled(scale, Body::read(body, shape, count, &mut self.ints)?, Some(cursor)))
+/// Reads what comes before the integers; `runs` are replaced by the exceptions.
+fn open<'a>(bytes: &'a [u8], count: usize, runs: &mut Vec<Run>) -> Result<Column<'a>, ChunkError> {
+    let mut cursor = Cursor::new(bytes);
+    let first = cursor.u8()?;
+    let number = first & 7;
+    if number >= CONSTANT {
+        let value = read_constant(first, &mut cursor)?;
+        return if cursor.is_empty() { Ok(Column::Constant(value)) } else { Err(ChunkError::Surplus) };
     }
+    let (shape, odd) = read_shape(first, &mut cursor)?;
+    let scale = Scale::read(number, &mut cursor)?;
+    runs.clear();
+    if odd {
+        odd::read(&mut cursor, count, runs)?;
+    }
+    if !matches!(scale, Scale::Sum(_)) {
+        return Ok(Column::Scaled(scale, Body::read(cursor, shape, count)?, None));
+    }
+    let body = Cursor::new(cursor.length_prefixed()?);
+    Ok(Column::Scaled(scale, Body::read(body, shape, count)?, Some(cursor)))
+}
 
+impl ValueDecoder {
     /// Appends the values of some pages of a column; all of them must exist.
     pub(super) fn decode(
         &mut self,
@@ -267,7 +268,7 @@ impl ValueDecoder {
     ) -> Result<(), ChunkError> {
         let from = pages.start * PAGE_LEN;
         let wanted = from..(pages.end * PAGE_LEN).min(count);
-        let (scale, body, excess) = match self.open(bytes, count)? {
+        let (scale, body, excess) = match open(bytes, count, &mut self.runs)? {
             Column::Constant(value) => {
                 out.resize(out.len() + wanted.len(), value);
                 return Ok(());
@@ -282,7 +283,7 @@ impl ValueDecoder {
             if first & 7 != 0 || odd {
                 return Err(ChunkError::UnknownEncoding(first));
             }
-            let body = Body::read(cursor, shape, count, &mut self.ints)?;
+            let body = Body::read(cursor, shape, count)?;
             let all = self.ints.decode(&body, pages, &mut self.excesses)?;
             let excesses = part(&self.excesses, &wanted, all)?;
             let sums = integers.iter().zip(excesses);
@@ -296,28 +297,22 @@ impl ValueDecoder {
         }
         Ok(())
     }
+}
 
-    /// Appends the summary of every page.
-    pub(super) fn summaries(
-        &mut self,
-        bytes: &[u8],
-        count: usize,
-        out: &mut Vec<PageSummary>,
-    ) -> Result<(), ChunkError> {
-        if let Column::Scaled(scale, body, _) = self.open(bytes, count)?
-            && body.paged()
-        {
-            return body.pages(|page, entry, _| {
-                let count = (count - page * PAGE_LEN).min(PAGE_LEN);
-                out.push(entry.summary(count, |x| scale.value(body.integer(x))));
-                Ok(())
-            });
-        }
-        let mut values = Vec::new();
-        self.decode(bytes, count, &(0..count.div_ceil(PAGE_LEN)), &mut values)?;
-        out.extend(values.chunks(PAGE_LEN).map(PageSummary::of));
-        Ok(())
+/// Appends the summary of every page.
+pub(super) fn summaries(bytes: &[u8], count: usize, out: &mut Vec<PageSummary>) -> Result<(), ChunkError> {
+    if let Column::Scaled(scale, body, _) = open(bytes, count, &mut Vec::new())?
+        && body.paged()
+    {
+        return body.entries(|page, entry| {
+            let count = (count - page * PAGE_LEN).min(PAGE_LEN);
+            out.push(entry.summary(count, |x| scale.value(body.integer(x))));
+        });
     }
+    let mut values = Vec::new();
+    ValueDecoder::default().decode(bytes, count, &(0..count.div_ceil(PAGE_LEN)), &mut values)?;
+    out.extend(values.chunks(PAGE_LEN).map(PageSummary::of));
+    Ok(())
 }
 
 /// The integers that are wanted, of all or of only these.
