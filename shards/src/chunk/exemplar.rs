@@ -159,7 +159,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn exemplars() -> impl Strategy<Value = Vec<Exemplar>> {
-        let value = prop_oneof!["[0-9a-f]{16}", "[0-9a-f]{1,5}", "[a-zä]{1,9}", Just("0".to_owned())];
+        let value = prop_oneof!["[0-9a-f]{16}", "[0-9a-f]{1,5}", "[a-z\u{e4}]{1,9}", Just("0".to_owned())];
         let labels = proptest::collection::btree_map("trace_id|span_id|user|[a-z]{1,3}", value, 0..4);
         proptest::collection::vec((0i64..5000, any::<f64>(), labels), 1..60).prop_map(|parts| {
             let mut timestamp_ms = 1_700_000_000_000;

@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn deletes_round_trip_and_damage_is_found() {
         let matchers = vec![
-            Matcher::new(MatchOp::Equal, "a", "x\"ü").unwrap(),
+            Matcher::new(MatchOp::Equal, "a", "x\"\u{fc}").unwrap(),
             Matcher::new(MatchOp::NotRegex, "b", "y.*").unwrap(),
         ];
         let delete = Delete { id: 7, sequence: 3, range: TimeRange::new(i64::MIN, 5), matchers };
