@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use crate::common::server::{Server, temp_dir};
+use crate::common::server::{Server, binary, temp_dir};
 use crate::writers::{Writers, random};
 
 const KILLS_DEFAULT: u64 = 30;
@@ -10,8 +10,18 @@ const KILLS_DEFAULT: u64 = 30;
 const REQUESTS_MAX: u64 = 120;
 /// One start in so many is killed before it is ready: in the middle of recovery.
 const KILLED_EARLY_ONE_IN: u64 = 4;
-/// Small segments, so that the log begins new ones all the time.
-const FLAGS: [&str; 2] = ["--wal-segment-bytes", "1MiB"];
+/// Small segments and memtables, so that the log begins new ones all the time, and flushes and merges
+/// every few hundred milliseconds.
+const FLAGS: [&str; 8] = [
+    "--wal-segment-bytes",
+    "1MiB",
+    "--memtable-bytes",
+    "1MiB",
+    "--flush-wal-bytes",
+    "1MiB",
+    "--flush-interval",
+    "200ms",
+];
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
@@ -40,12 +50,20 @@ fn acknowledged_samples_survive_every_kill() {
                 program.lock().unwrap().kill();
             }
         });
+        expect_whole(&data_dir);
     }
     let server = Server::start(&data_dir, &FLAGS);
     writers.check(&server.client);
     println!("{} acknowledged samples, none lost, none wrong", writers.acked());
     assert!(writers.acked() as u64 > kills * 100, "too few samples to prove anything: {}", writers.acked());
     server.stop();
+}
+
+/// What is on the disk has no damage, whatever the kill has interrupted.
+fn expect_whole(data_dir: &std::path::Path) {
+    let mut command = std::process::Command::new(binary());
+    let output = command.args(["inspect", "verify", "--data-dir"]).arg(data_dir).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Kills a server that has begun to start, after asking so often whether it is ready.

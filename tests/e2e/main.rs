@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod admin;
 mod bad_input;
 mod connection;
 mod limits;

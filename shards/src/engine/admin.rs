@@ -43,7 +43,7 @@ impl EngineHandle {
 
     /// Writes what is in memory to disk as runs.
     pub async fn flush(&self) -> Result<()> {
-        self.all(Lane::Read, |shard| async move { shard.flush().await.map(drop) }).await
+        self.all(Lane::Read, |shard| async move { shard.flush_and_trim().await }).await
     }
 
     /// Flushes, then merges everything to the highest level.

@@ -19,7 +19,7 @@ const PARTS_URGENT: usize = 40;
 impl Shard {
     /// Flushes, then merges everything to the highest level.
     pub async fn compact(&self) -> Result<()> {
-        self.flush().await?;
+        self.flush_and_trim().await?;
         self.merge_all(Goal::Everything).await
     }
 

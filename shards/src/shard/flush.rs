@@ -45,6 +45,13 @@ impl Shard {
         Ok(flushed)
     }
 
+    /// Flushes, and has the log give back the room that it does not need.
+    pub async fn flush_and_trim(&self) -> Result<()> {
+        self.wal.trim()?;
+        self.flush().await?;
+        self.wal.trim()
+    }
+
     /// Freezes the active generation, if it has samples.
     async fn freeze(&self) -> Result<bool> {
         let worth = {
@@ -134,9 +141,15 @@ impl Shard {
             {
                 let mut state = self.state.borrow_mut();
                 let fresh = state.registry.take_unsaved();
-                state.unsaved.extend(fresh);
+                if !fresh.is_empty() {
+                    state.unsaved.extend(fresh);
+                    // In label order neighbours share most of their bytes. Taken from the end.
+                    state.registry.rank_new();
+                    let ranks = state.registry.ranks();
+                    state.unsaved.sort_unstable_by_key(|series| std::cmp::Reverse(ranks.get(*series)));
+                }
                 let begin = state.unsaved.len().saturating_sub(SAVED_AT_ONCE);
-                for series in state.unsaved.get(begin..).unwrap_or_default() {
+                for series in state.unsaved.get(begin..).unwrap_or_default().iter().rev() {
                     state.registry.labels_into(*series, &mut bytes);
                     ends.push((*series, bytes.len()));
                 }

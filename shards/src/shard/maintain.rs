@@ -1,11 +1,16 @@
 //! Upkeep: what a shard does on its own, a little at a time.
 
-use super::Shard;
 use super::metrics::add;
+use super::{IdleSeries, Shard};
 use crate::compaction::retention::{RetentionLimits, expired};
 use crate::error::{Error, Result};
 use crate::io::dirs;
 use crate::model::SeriesRef;
+
+/// How much newer than the last data of a series other samples must be, or how long it must have had
+/// none, before it leaves the registry: a target that is scraped now and then should stay.
+const IDLE_SAMPLES_MS: i64 = 30 * 60_000;
+const IDLE_CLOCK_MS: i64 = 2 * 3_600_000;
 
 /// Name of the file that keeps room for merges and retention on a full disk.
 const RESERVE_FILE: &str = "reserve";
@@ -74,8 +79,10 @@ impl Shard {
     }
 
     /// Lets go of the series that neither memory nor runs have; blocks know their own. First they
-    /// are only noted; they go when every read has ended that had begun by then.
+    /// are only noted; they go when samples half an hour newer have come, or after some hours, and
+    /// every read has ended that had begun by then.
     pub fn forget_idle_series(&self) {
+        let now_ms = self.clock.now_ms();
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
         let has_data = |state: &super::State, series: SeriesRef| {
@@ -85,28 +92,33 @@ impl Shard {
                     .iter()
                     .any(|part| part.as_run().is_some_and(|run| run.numbers().contains(series.0)))
         };
-        match state.idle.take() {
-            Some((ticket, series)) if state.readers.have_ended(ticket) => {
-                for series in series {
-                    if !has_data(state, series) && state.registry.forget(series) {
-                        add(&self.counters.series_forgotten, 1);
-                    }
+        if let Some(idle) = &state.idle {
+            let over = state.frontier_ms.saturating_sub(idle.frontier_ms) >= IDLE_SAMPLES_MS
+                || now_ms.saturating_sub(idle.noted_ms) >= IDLE_CLOCK_MS;
+            if !over || !state.readers.have_ended(idle.ticket) {
+                return;
+            }
+        }
+        if let Some(idle) = state.idle.take() {
+            for series in idle.series {
+                if !has_data(state, series) && state.registry.forget(series) {
+                    add(&self.counters.series_forgotten, 1);
                 }
             }
-            Some(waiting) => state.idle = Some(waiting),
-            None => {
-                let mut idle = state.registry.select(&[]);
-                for part in state.parts.iter() {
-                    if let Some(run) = part.as_run() {
-                        idle -= run.numbers();
-                    }
-                }
-                let idle: Vec<_> =
-                    idle.into_iter().map(SeriesRef).filter(|series| !has_data(state, *series)).collect();
-                if !idle.is_empty() {
-                    state.idle = Some((state.readers.last_ticket(), idle));
-                }
+            return;
+        }
+        let mut candidates = state.registry.select(&[]);
+        for part in state.parts.iter() {
+            if let Some(run) = part.as_run() {
+                candidates -= run.numbers();
             }
+        }
+        let series: Vec<_> =
+            candidates.into_iter().map(SeriesRef).filter(|series| !has_data(state, *series)).collect();
+        if !series.is_empty() {
+            let ticket = state.readers.last_ticket();
+            state.idle =
+                Some(IdleSeries { ticket, noted_ms: now_ms, frontier_ms: state.frontier_ms, series });
         }
     }
 

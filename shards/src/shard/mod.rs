@@ -126,9 +126,17 @@ struct State {
     last_delete: u64,
     deletes_saved: bool,
     readers: view::Readers,
-    /// Series that seem to have no data, and the reads that must end before they can go.
-    idle: Option<(u64, Vec<SeriesRef>)>,
+    idle: Option<IdleSeries>,
     scratch: write::Scratch,
+}
+
+/// Series that seemed to have no data at a moment.
+struct IdleSeries {
+    /// Reads up to this one may have seen data of them.
+    ticket: u64,
+    noted_ms: i64,
+    frontier_ms: i64,
+    series: Vec<SeriesRef>,
 }
 
 #[derive(Clone, Copy)]

@@ -11,16 +11,17 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::replay::{Found, FoundSegment, Tail};
-use super::segment::{SegmentHeader, file_name, frame_len};
+use super::segment::{SegmentHeader, file_name};
 use super::writer::Wal;
 use crate::error::{Error, Result};
 use crate::io::DiskFile;
-use crate::limits::{BLOCK_LEN, WAL_FRAME_PAYLOAD_MAX, WAL_SEGMENTS_MAX};
+use crate::limits::{BLOCK_LEN, WAL_SEGMENTS_MAX};
 
-/// The first segment of a new log is zeroed while the shard opens, so it is no larger than this.
-const FIRST_SEGMENT_BYTES: u64 = 16 << 20;
-
-const _: () = assert!((BLOCK_LEN + frame_len(WAL_FRAME_PAYLOAD_MAX)) as u64 <= FIRST_SEGMENT_BYTES / 2);
+/// The first segment of a log is as small as this; each one made later is twice as large as the one
+/// before, up to the size that was asked for. So a log that takes little takes little room.
+const FIRST_SEGMENT_BYTES: u64 = 1 << 20;
+/// Free segments that are kept for their next use.
+const FREE_SEGMENTS_KEPT: usize = 2;
 
 pub(super) struct ActiveSegment {
     pub(super) slot: u32,
@@ -56,6 +57,8 @@ pub(super) struct Slots {
     end: u32,
     /// A file is being made for later.
     preparing: bool,
+    /// Size of the next file that is made.
+    next_len: u64,
     pub(super) next_epoch: u64,
 }
 
@@ -72,6 +75,7 @@ impl Slots {
             vacant: Vec::new(),
             end: found.slot_end,
             preparing: false,
+            next_len: FIRST_SEGMENT_BYTES,
             next_epoch: found.segments.last().map_or(1, |segment| segment.header.epoch + 1),
         };
         let last = found.segments.len().saturating_sub(1);
@@ -129,7 +133,8 @@ impl Wal {
     /// Makes the first file of a new log: small, so that zeroing it takes no time.
     pub(super) async fn make_first_segment(&self) -> Result<()> {
         if self.0.state.borrow().slots.free.is_empty() {
-            let free = self.make_file(self.0.options.segment_bytes.min(FIRST_SEGMENT_BYTES), true).await?;
+            let len = self.next_len();
+            let free = self.make_file(len, true).await?;
             self.0.state.borrow_mut().slots.free.push(free);
         }
         Ok(())
@@ -146,7 +151,8 @@ impl Wal {
         }
         let wal = self.clone();
         let work = async move {
-            let made = wal.make_file(wal.0.options.segment_bytes, true).await;
+            let len = wal.next_len();
+            let made = wal.make_file(len, true).await;
             let mut state = wal.0.state.borrow_mut();
             state.slots.preparing = false;
             match made {
@@ -186,14 +192,27 @@ impl Wal {
         self.0.disk.sync_directory(&self.0.directory)
     }
 
-    /// Seals the active segment and puts another into service.
-    pub(super) async fn open_next_segment(&self) -> Result<()> {
+    /// Size of the file that is made now; the next one is twice as large.
+    fn next_len(&self) -> u64 {
+        let slots = &mut self.0.state.borrow_mut().slots;
+        let len = slots.next_len.min(self.0.options.segment_bytes);
+        slots.next_len = len.saturating_mul(2);
+        len
+    }
+
+    /// Seals the active segment and puts another into service, with room for a frame of `frame_len`
+    /// bytes.
+    pub(super) async fn open_next_segment(&self, frame_len: u64) -> Result<()> {
+        let needed = BLOCK_LEN as u64 + frame_len;
         let free = self.0.state.borrow_mut().slots.free.pop();
         let free = match free {
             Some(free) => free,
-            None => self.make_file(self.0.options.segment_bytes, false).await?,
+            None => {
+                let len = self.next_len().max(needed);
+                self.make_file(len, false).await?
+            }
         };
-        match self.put_into_service(free).await {
+        match self.put_into_service(free, needed).await {
             Ok(fresh) => {
                 let mut state = self.0.state.borrow_mut();
                 if let Some(ActiveSegment { slot, header, len, position, .. }) =
@@ -210,12 +229,12 @@ impl Wal {
         }
     }
 
-    async fn put_into_service(&self, free: FreeSlot) -> Result<ActiveSegment> {
+    async fn put_into_service(&self, free: FreeSlot, needed: u64) -> Result<ActiveSegment> {
         let file = self.0.disk.open(&self.path_of(free.slot)).await?;
         let mut len = file.len()?;
-        if len < (BLOCK_LEN + frame_len(self.0.frame_payload_max)) as u64 {
-            // A file that was left behind half made, or by a smaller setting.
-            file.preallocate(self.0.options.segment_bytes).await?;
+        if len < needed.max(FIRST_SEGMENT_BYTES) {
+            // Too small for what comes, or left behind half made.
+            file.preallocate(needed.max(FIRST_SEGMENT_BYTES)).await?;
             len = file.len()?;
         }
         let header = {
@@ -242,7 +261,7 @@ impl Wal {
                     _ => None,
                 }
             };
-            let Some(segment) = segment else { return Ok(released) };
+            let Some(segment) = segment else { break };
             if let Err(error) = self.mark_free(&segment).await {
                 self.0.state.borrow_mut().slots.sealed.push_front(segment);
                 return Err(error);
@@ -250,6 +269,31 @@ impl Wal {
             let free = FreeSlot { slot: segment.slot, len: segment.len };
             self.0.state.borrow_mut().slots.free.push(free);
             released += 1;
+        }
+        self.remove_free(FREE_SEGMENTS_KEPT)?;
+        Ok(released)
+    }
+
+    /// Deletes the free segments and begins with small ones again: for a log that has little to do.
+    pub fn trim(&self) -> Result<()> {
+        self.0.state.borrow_mut().slots.next_len = FIRST_SEGMENT_BYTES;
+        self.remove_free(0)
+    }
+
+    /// Deletes all free segments but so many. Each says that it is free, so one that comes back
+    /// after a power cut does no harm.
+    fn remove_free(&self, kept: usize) -> Result<()> {
+        loop {
+            let slots = &mut self.0.state.borrow_mut().slots;
+            if slots.free.len() <= kept {
+                return Ok(());
+            }
+            let Some(free) = slots.free.pop() else { return Ok(()) };
+            if let Err(error) = self.0.disk.remove(&self.path_of(free.slot)) {
+                slots.free.push(free);
+                return Err(error);
+            }
+            slots.vacant.push(free.slot);
         }
     }
 

@@ -146,7 +146,7 @@ impl Wal {
         };
         if !goes_on && !poisoned {
             wal.make_first_segment().await?;
-            wal.open_next_segment().await?;
+            wal.open_next_segment(0).await?;
         }
         Ok((wal, report))
     }
@@ -268,7 +268,7 @@ impl Wal {
     async fn write_frame(&self, payload: &[u8]) -> Result<()> {
         let len = frame_len(payload.len()) as u64;
         if !self.0.state.borrow().slots.has_room(len) {
-            self.open_next_segment().await?;
+            self.open_next_segment(len).await?;
         }
         let (file, position, bytes) = {
             let state = self.0.state.borrow();
@@ -308,7 +308,7 @@ impl Wal {
         }
         let turn = Turn { wal: self, finished: false };
         let sealed = self.epoch();
-        let outcome = self.open_next_segment().await;
+        let outcome = self.open_next_segment(0).await;
         turn.finish();
         outcome.map(|()| sealed)
     }

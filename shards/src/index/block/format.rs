@@ -2,6 +2,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
+use super::symbols::PAGE_SYMBOLS;
 use crate::codec::Cursor;
 use crate::codec::crc::crc32c;
 use crate::codec::varint::put_uvarint;
@@ -45,6 +46,7 @@ pub(super) struct Trailer {
     pub(super) top_at: u64,
     pub(super) pages_at: u64,
     pub(super) file_len: u64,
+    pub(super) symbols: u32,
 }
 
 impl Trailer {
@@ -55,7 +57,7 @@ impl Trailer {
         for place in [self.top_at, self.pages_at, self.file_len] {
             bytes.extend_from_slice(&place.to_le_bytes());
         }
-        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(&self.symbols.to_le_bytes());
         seal(&mut bytes);
         bytes
     }
@@ -68,7 +70,8 @@ impl Trailer {
         }
         let series = cursor.u32_le().ok()?;
         let mut place = || cursor.u64_le().ok();
-        let trailer = Self { series, top_at: place()?, pages_at: place()?, file_len: place()? };
+        let (top_at, pages_at, length) = (place()?, place()?, place()?);
+        let trailer = Self { series, top_at, pages_at, file_len: length, symbols: cursor.u32_le().ok()? };
         let ordered = trailer.top_at >= HEADER_LEN as u64
             && trailer.top_at <= trailer.pages_at
             && trailer.pages_at.checked_add(TRAILER_LEN as u64)? <= file_len
@@ -153,15 +156,25 @@ pub(super) fn read_top(bytes: &[u8], end: u64) -> Option<Vec<NameEntry>> {
     (sorted && cursor.is_empty()).then_some(names)
 }
 
-/// Offsets of the series pages, and where the last one ends.
-pub(super) fn read_pages(bytes: &[u8], series: u32, end: u64) -> Option<Vec<u64>> {
+/// Offsets of pages, and where the last one ends.
+pub(super) type PageOffsets = Vec<u64>;
+
+/// Offsets of the series pages and of the symbol pages.
+pub(super) fn read_pages(bytes: &[u8], trailer: &Trailer) -> Option<(PageOffsets, PageOffsets)> {
     let mut cursor = Cursor::new(unsealed(bytes)?);
-    let count = series.div_ceil(PAGE_SERIES) as usize;
+    let series = trailer.series.div_ceil(PAGE_SERIES) as usize;
+    let symbols = trailer.symbols.div_ceil(PAGE_SYMBOLS) as usize;
+    let series = read_offsets(&mut cursor, series, HEADER_LEN as u64, trailer.top_at)?;
+    let symbols = read_offsets(&mut cursor, symbols, *series.last()?, trailer.top_at)?;
+    cursor.is_empty().then_some((series, symbols))
+}
+
+fn read_offsets(cursor: &mut Cursor<'_>, count: usize, start: u64, end: u64) -> Option<PageOffsets> {
     // A page takes a byte here at least.
     if count > cursor.remaining() {
         return None;
     }
-    let mut at = HEADER_LEN as u64;
+    let mut at = start;
     let mut offsets = Vec::with_capacity(count + 1);
     for _ in 0..count {
         offsets.push(at);
@@ -169,7 +182,7 @@ pub(super) fn read_pages(bytes: &[u8], series: u32, end: u64) -> Option<Vec<u64>
         at = at.checked_add(len).filter(|at| *at <= end)?;
     }
     offsets.push(at);
-    cursor.is_empty().then_some(offsets)
+    Some(offsets)
 }
 
 /// Where a value of a dictionary, or a name, has its series.

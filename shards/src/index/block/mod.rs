@@ -6,12 +6,13 @@
 //! | part         | content                                                                        |
 //! |--------------|--------------------------------------------------------------------------------|
 //! | header       | magic `TSDBIDX1`, u32 version 1, u32 CRC                                       |
-//! | series pages | per 64 series: per series uvarint bytes shared with the beginning of the labels before, uvarint bytes shared with their end, uvarint bytes between and these bytes, uvarint length of the entry and the entry; the first shares nothing |
-//! | lists        | sorted ordinals ([`list`])                                                     |
+//! | series pages | per 64 series, see [`page`]: per series uvarint number of labels; per 8 labels a byte whose bits tell which are those of the series before in the same place; per other label varint its symbol minus the one in that place before (0 if there is none); uvarint length of the entry and the entry. The first of a page has no series before |
+//! | symbol pages | per 64 symbols, see [`symbols`]: u32 end of each; their canonical label bytes. Symbols are numbered as the series bring them |
+//! | lists        | sorted ordinals, see [`list`]                                                  |
 //! | dictionaries | per label name one or more finite-state maps (crate `fst`) from value to place: 2 x ordinal + 1 of the only series, or 2 x (offset x 2^24 + length) of a list |
 //! | top          | uvarint number of names; per name, sorted: uvarint length and text, uvarint values, place of the list of its series, uvarint number of dictionaries, per dictionary uvarint length and text of its first value, uvarint offset, uvarint length, uvarint values |
-//! | pages        | per series page uvarint length, CRC included                                   |
-//! | trailer      | 48 bytes: magic `TSDBIDXT`, u32 version 1, u32 series, u64 offset of the top, u64 offset of the pages, u64 length of the file, u32 zero, u32 CRC |
+//! | pages        | per series page, then per symbol page, uvarint length, CRC included            |
+//! | trailer      | 48 bytes: magic `TSDBIDXT`, u32 version 1, u32 series, u64 offset of the top, u64 offset of the pages, u64 length of the file, u32 symbols, u32 CRC |
 
 mod dictionary;
 mod format;
@@ -20,6 +21,7 @@ mod page;
 mod reader;
 mod scanner;
 mod search;
+mod symbols;
 #[cfg(test)]
 mod tests;
 mod verify;

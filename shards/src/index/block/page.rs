@@ -1,35 +1,40 @@
-//! A page of series: their labels, coded against the series before, and their entries.
+//! A page of series: the symbols of their labels, coded against the series before, and their entries.
 
 #![deny(clippy::indexing_slicing)]
 
 use super::format::{PAGE_SERIES, seal, unsealed};
-use crate::codec::varint::put_uvarint;
+use crate::codec::varint::{put_uvarint, put_varint};
 use crate::codec::{Cursor, Truncated};
-use crate::limits::LABELS_BYTES_MAX;
+use crate::limits::LABELS_MAX;
 
 /// A page that is being filled.
 #[derive(Debug, Default)]
 pub(super) struct PageBuilder {
     bytes: Vec<u8>,
-    before: Vec<u8>,
+    before: Vec<u32>,
     series: u32,
 }
 
 impl PageBuilder {
-    pub(super) fn push(&mut self, labels: &[u8], entry: &[u8]) {
-        let prefix = self.before.iter().zip(labels).take_while(|(left, right)| left == right).count();
-        let rest = self.before.len().min(labels.len()) - prefix;
-        let back = self.before.iter().rev().zip(labels.iter().rev()).take(rest);
-        let suffix = back.take_while(|(left, right)| left == right).count();
-        let middle = labels.get(prefix..labels.len() - suffix).unwrap_or_default();
-        put_uvarint(&mut self.bytes, prefix as u64);
-        put_uvarint(&mut self.bytes, suffix as u64);
-        put_uvarint(&mut self.bytes, middle.len() as u64);
-        self.bytes.extend_from_slice(middle);
+    pub(super) fn push(&mut self, symbols: &[u32], entry: &[u8]) {
+        put_uvarint(&mut self.bytes, symbols.len() as u64);
+        for (group, symbols) in symbols.chunks(8).enumerate() {
+            let mut mask = 0;
+            for (bit, symbol) in symbols.iter().enumerate() {
+                mask |= u8::from(self.before.get(group * 8 + bit) == Some(symbol)) << bit;
+            }
+            self.bytes.push(mask);
+        }
+        for (place, symbol) in symbols.iter().enumerate() {
+            let before = self.before.get(place).copied();
+            if before != Some(*symbol) {
+                put_varint(&mut self.bytes, i64::from(*symbol) - i64::from(before.unwrap_or(0)));
+            }
+        }
         put_uvarint(&mut self.bytes, entry.len() as u64);
         self.bytes.extend_from_slice(entry);
         self.before.clear();
-        self.before.extend_from_slice(labels);
+        self.before.extend_from_slice(symbols);
         self.series += 1;
     }
 
@@ -52,15 +57,14 @@ impl PageBuilder {
     }
 }
 
-/// Labels and entry of a series.
-pub(super) type PageSeries<'a> = (&'a [u8], &'a [u8]);
+/// Symbols and entry of a series.
+pub(super) type PageSeries<'a> = (&'a [u32], &'a [u8]);
 
 /// Reads a page series by series.
 #[derive(Debug, Default)]
 pub(super) struct PageReader {
     position: usize,
-    labels: Vec<u8>,
-    scratch: Vec<u8>,
+    symbols: Vec<u32>,
 }
 
 impl PageReader {
@@ -72,10 +76,10 @@ impl PageReader {
     /// Starts at the beginning of a page.
     pub(super) fn rewind(&mut self) {
         self.position = 0;
-        self.labels.clear();
+        self.symbols.clear();
     }
 
-    /// Labels and entry of the next series of a payload; `None` at its end.
+    /// Symbols and entry of the next series of a payload; `None` at its end.
     pub(super) fn next<'a>(&'a mut self, payload: &'a [u8]) -> Result<Option<PageSeries<'a>>, Truncated> {
         let rest = payload.get(self.position..).unwrap_or_default();
         if rest.is_empty() {
@@ -83,21 +87,26 @@ impl PageReader {
         }
         let mut cursor = Cursor::new(rest);
         let bad = Truncated { offset: self.position };
-        let prefix = usize::try_from(cursor.uvarint()?).map_err(|_| bad)?;
-        let suffix = usize::try_from(cursor.uvarint()?).map_err(|_| bad)?;
-        let middle = cursor.length_prefixed()?;
-        let shared = prefix.checked_add(suffix).filter(|shared| *shared <= self.labels.len()).ok_or(bad)?;
-        if shared + middle.len() > LABELS_BYTES_MAX {
+        let count = usize::try_from(cursor.uvarint()?).map_err(|_| bad)?;
+        if count == 0 || count > LABELS_MAX {
             return Err(bad);
         }
+        let masks = cursor.take(count.div_ceil(8))?;
+        let known = self.symbols.len();
+        self.symbols.resize(count, 0);
+        for (place, symbol) in self.symbols.iter_mut().enumerate() {
+            let same = masks.get(place / 8).is_some_and(|mask| mask >> (place % 8) & 1 == 1);
+            if same {
+                if place >= known {
+                    return Err(bad);
+                }
+                continue;
+            }
+            let moved = i64::from(*symbol).checked_add(cursor.varint()?).ok_or(bad)?;
+            *symbol = u32::try_from(moved).map_err(|_| bad)?;
+        }
         let entry = cursor.length_prefixed()?;
-        self.scratch.clear();
-        let tail = self.labels.len() - suffix;
-        self.scratch.extend_from_slice(self.labels.get(tail..).unwrap_or_default());
-        self.labels.truncate(prefix);
-        self.labels.extend_from_slice(middle);
-        self.labels.extend_from_slice(&self.scratch);
         self.position += cursor.position();
-        Ok(Some((&self.labels, entry)))
+        Ok(Some((&self.symbols, entry)))
     }
 }

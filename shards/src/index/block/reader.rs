@@ -3,15 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use hashbrown::HashMap;
 use roaring::RoaringBitmap;
 
 use super::format::{
-    NameEntry, PAGE_SERIES, PIECE_LEN_MAX, Place, TRAILER_LEN, Trailer, read_pages, read_top,
+    NameEntry, PAGE_SERIES, PIECE_LEN_MAX, PageOffsets, Place, TRAILER_LEN, Trailer, read_pages, read_top,
 };
 use super::list::read_list;
 use super::page::PageReader;
+use super::symbols::{PAGE_SYMBOLS, checked_page, page_of, symbol_at};
 use super::{PageSource, SeriesVisitor};
 use crate::error::{Error, Result};
+
+/// Pages of symbols that a walk over series keeps at hand.
+const SYMBOL_PAGES_MAX: usize = 256;
 
 /// See the module's text.
 pub struct BlockIndex<S: PageSource> {
@@ -19,7 +24,9 @@ pub struct BlockIndex<S: PageSource> {
     path: PathBuf,
     series: u32,
     pub(super) names: Vec<NameEntry>,
-    page_offsets: Vec<u64>,
+    page_offsets: PageOffsets,
+    symbols: u32,
+    symbol_offsets: PageOffsets,
     /// Behind the lists and dictionaries.
     top_at: u64,
 }
@@ -40,10 +47,18 @@ impl<S: PageSource> BlockIndex<S> {
         let names = read_top(&top, trailer.top_at)
             .ok_or_else(|| corrupt(trailer.top_at, "the label names of the index are damaged"))?;
         let pages = source.read(trailer.pages_at, trailer.pages_len() as usize).await?;
-        let page_offsets = read_pages(&pages, trailer.series, trailer.top_at)
-            .ok_or_else(|| corrupt(trailer.pages_at, "the table of series pages is damaged"))?;
-        let path = path.to_path_buf();
-        Ok(Self { source, path, series: trailer.series, names, page_offsets, top_at: trailer.top_at })
+        let (page_offsets, symbol_offsets) = read_pages(&pages, &trailer)
+            .ok_or_else(|| corrupt(trailer.pages_at, "the table of pages is damaged"))?;
+        Ok(Self {
+            source,
+            path: path.to_path_buf(),
+            series: trailer.series,
+            names,
+            page_offsets,
+            symbols: trailer.symbols,
+            symbol_offsets,
+            top_at: trailer.top_at,
+        })
     }
 
     #[must_use]
@@ -58,7 +73,8 @@ impl<S: PageSource> BlockIndex<S> {
             let dictionaries = name.dictionaries.iter().map(|one| one.first.capacity() + size_of_val(one));
             name.name.capacity() + size_of_val(name) + dictionaries.sum::<usize>()
         });
-        names.sum::<usize>() + self.page_offsets.capacity() * size_of::<u64>()
+        names.sum::<usize>()
+            + (self.page_offsets.capacity() + self.symbol_offsets.capacity()) * size_of::<u64>()
     }
 
     pub(super) fn corrupt(&self, offset: u64, what: &'static str) -> Error {
@@ -90,29 +106,66 @@ impl<S: PageSource> BlockIndex<S> {
     pub async fn for_each(&self, ordinals: &RoaringBitmap, put: &mut SeriesVisitor<'_>) -> Result<()> {
         let mut reader = PageReader::default();
         let mut wanted = ordinals.iter().take_while(|ordinal| *ordinal < self.series).peekable();
+        let mut symbol_pages: HashMap<u32, Rc<[u8]>> = HashMap::new();
+        let mut labels = Vec::new();
         while let Some(first) = wanted.peek().copied() {
             let page = first / PAGE_SERIES;
             let bounds = self.page_offsets.get(page as usize).zip(self.page_offsets.get(page as usize + 1));
             let Some((offset, end)) = bounds else { return Ok(()) };
             let bytes = self.piece(*offset, (end - offset) as usize).await?;
+            let unreadable = || self.corrupt(*offset, "a page of series cannot be read");
             let payload = PageReader::payload(&bytes)
                 .ok_or_else(|| self.corrupt(*offset, "a page of series is damaged"))?;
             reader.rewind();
             let mut at = page * PAGE_SERIES;
             while let Some(next) = wanted.next_if(|next| next / PAGE_SERIES == page) {
-                loop {
-                    let unreadable = || self.corrupt(*offset, "a page of series cannot be read");
+                let (symbols, entry) = loop {
                     let series = reader.next(payload).map_err(|_| unreadable())?;
-                    let (labels, entry) = series.ok_or_else(unreadable)?;
-                    at += 1;
-                    if at > next {
-                        put(next, labels, entry)?;
-                        break;
+                    let last = at == next;
+                    if last {
+                        break series.ok_or_else(unreadable)?;
                     }
+                    series.ok_or_else(unreadable)?;
+                    at += 1;
+                };
+                at += 1;
+                labels.clear();
+                for symbol in symbols {
+                    let page = page_of(*symbol);
+                    let bytes = match symbol_pages.get(&page) {
+                        Some(bytes) => Rc::clone(bytes),
+                        None => {
+                            if symbol_pages.len() >= SYMBOL_PAGES_MAX {
+                                symbol_pages.clear();
+                            }
+                            let bytes = self.symbol_page(page).await?;
+                            symbol_pages.insert(page, Rc::clone(&bytes));
+                            bytes
+                        }
+                    };
+                    let count = self.symbols_of(page);
+                    labels.extend_from_slice(symbol_at(&bytes, count, *symbol).ok_or_else(unreadable)?);
                 }
+                put(next, &labels, entry)?;
             }
         }
         Ok(())
+    }
+
+    const fn symbols_of(&self, page: u32) -> u32 {
+        let before = page.saturating_mul(PAGE_SYMBOLS);
+        let rest = self.symbols.saturating_sub(before);
+        if rest < PAGE_SYMBOLS { rest } else { PAGE_SYMBOLS }
+    }
+
+    /// The payload of a page of symbols.
+    async fn symbol_page(&self, page: u32) -> Result<Rc<[u8]>> {
+        let bounds = self.symbol_offsets.get(page as usize).zip(self.symbol_offsets.get(page as usize + 1));
+        let (offset, end) = bounds.ok_or_else(|| self.corrupt(0, "a label is not in the index"))?;
+        let bytes = self.piece(*offset, (end - offset) as usize).await?;
+        let payload = checked_page(&bytes, self.symbols_of(page))
+            .ok_or_else(|| self.corrupt(*offset, "a page of labels is damaged"))?;
+        Ok(Rc::from(payload))
     }
 
     /// The series at a place.

@@ -2,10 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::format::{PIECE_LEN_MAX, TRAILER_LEN, Trailer, read_pages};
+use super::format::{PIECE_LEN_MAX, PageOffsets, TRAILER_LEN, Trailer, read_pages};
 use super::page::PageReader;
+use super::symbols::{PAGE_SYMBOLS, checked_page, page_of, symbol_at};
+use hashbrown::HashMap;
+
 use super::{BulkRead, ScannedSeries};
 use crate::error::{Error, Result};
+
+/// Pages of symbols that are kept at hand.
+const SYMBOL_PAGES_MAX: usize = 2048;
 
 /// The series of an index in label order.
 pub struct IndexScanner<R: BulkRead> {
@@ -13,7 +19,11 @@ pub struct IndexScanner<R: BulkRead> {
     path: PathBuf,
     series: u32,
     ordinal: u32,
-    page_offsets: Vec<u64>,
+    page_offsets: PageOffsets,
+    symbols: u32,
+    symbol_offsets: PageOffsets,
+    symbol_pages: HashMap<u32, Vec<u8>>,
+    labels: Vec<u8>,
     next_page: usize,
     page: Vec<u8>,
     pages: PageReader,
@@ -31,14 +41,18 @@ impl<R: BulkRead> IndexScanner<R> {
             return Err(corrupt(trailer_at, "the index tells of a part that is too large"));
         }
         let pages = reader.read(trailer.pages_at, trailer.pages_len() as usize)?;
-        let page_offsets = read_pages(&pages, trailer.series, trailer.top_at)
-            .ok_or_else(|| corrupt(trailer.pages_at, "the table of series pages is damaged"))?;
+        let (page_offsets, symbol_offsets) = read_pages(&pages, &trailer)
+            .ok_or_else(|| corrupt(trailer.pages_at, "the table of pages is damaged"))?;
         Ok(Self {
             reader,
             path: path.to_path_buf(),
             series: trailer.series,
             ordinal: 0,
             page_offsets,
+            symbols: trailer.symbols,
+            symbol_offsets,
+            symbol_pages: HashMap::new(),
+            labels: Vec::new(),
             next_page: 0,
             page: Vec::new(),
             pages: PageReader::default(),
@@ -71,9 +85,32 @@ impl<R: BulkRead> IndexScanner<R> {
         };
         let ordinal = self.ordinal;
         self.ordinal += 1;
-        let (labels, entry) =
+        let (symbols, entry) =
             self.pages.next(&self.page).map_err(|_| unreadable())?.ok_or_else(unreadable)?;
-        Ok(Some((ordinal, labels, entry)))
+        self.labels.clear();
+        for symbol in symbols {
+            let page = page_of(*symbol);
+            let count = self.symbols.saturating_sub(page.saturating_mul(PAGE_SYMBOLS)).min(PAGE_SYMBOLS);
+            if !self.symbol_pages.contains_key(&page) {
+                let bounds =
+                    self.symbol_offsets.get(page as usize).zip(self.symbol_offsets.get(page as usize + 1));
+                let (offset, end) = bounds.ok_or_else(unreadable)?;
+                let mut bytes = self.reader.read(*offset, (end - offset) as usize)?;
+                let payload = checked_page(&bytes, count).map(<[u8]>::len).ok_or_else(|| Error::Corrupt {
+                    path: self.path.clone(),
+                    offset: *offset,
+                    what: "a page of labels is damaged",
+                })?;
+                bytes.truncate(payload);
+                if self.symbol_pages.len() >= SYMBOL_PAGES_MAX {
+                    self.symbol_pages.clear();
+                }
+                self.symbol_pages.insert(page, bytes);
+            }
+            let bytes = self.symbol_pages.get(&page).ok_or_else(unreadable)?;
+            self.labels.extend_from_slice(symbol_at(bytes, count, *symbol).ok_or_else(unreadable)?);
+        }
+        Ok(Some((ordinal, &self.labels, entry)))
     }
 
     /// The reader, for other parts of the file.

@@ -11,6 +11,7 @@ use super::format::{
 };
 use super::list::ListBuilder;
 use super::page::PageBuilder;
+use super::symbols::{PAGE_SYMBOLS, encode_page};
 use crate::codec::Cursor;
 use crate::codec::varint::put_uvarint;
 use crate::error::{Error, Result};
@@ -38,6 +39,7 @@ pub(super) struct LabelLists {
     /// Labels of the series before: range of their bytes and entry.
     before: Vec<(usize, usize, u32)>,
     before_bytes: Vec<u8>,
+    symbols: Vec<u32>,
 }
 
 impl LabelLists {
@@ -66,6 +68,8 @@ impl LabelLists {
             }
             now.push((start, end, entry));
         }
+        self.symbols.clear();
+        self.symbols.extend(now.iter().map(|(_, _, symbol)| *symbol));
         self.before = now;
         self.before_bytes.clear();
         self.before_bytes.extend_from_slice(labels);
@@ -96,6 +100,17 @@ impl LabelLists {
         let list = ListBuilder::default();
         self.entries.push(LabelEntry { at, len, name_entry: name_entry as u32, list });
         next
+    }
+
+    /// Symbols of the labels of the series that was added last.
+    pub(super) fn symbols(&self) -> &[u32] {
+        &self.symbols
+    }
+
+    /// The labels by their symbols.
+    pub(super) fn labels(&self) -> impl Iterator<Item = &[u8]> {
+        let text = |entry: &LabelEntry| self.arena.get(entry.at..entry.at + entry.len as usize);
+        self.entries.iter().map(move |entry| text(entry).unwrap_or_default())
     }
 
     /// Takes everything out, sorted: per name its list, and per value its list.
@@ -183,7 +198,7 @@ impl<W: Sink> IndexWriter<W> {
         self.before.clear();
         self.before.extend_from_slice(labels);
         self.labels.add(self.series, labels).map_err(misuse)?;
-        self.page.push(labels, entry);
+        self.page.push(self.labels.symbols(), entry);
         self.series = self.series.checked_add(1).ok_or_else(|| misuse("there are too many series"))?;
         if self.page.is_full() { self.end_page() } else { Ok(()) }
     }
@@ -202,7 +217,17 @@ impl<W: Sink> IndexWriter<W> {
         if !self.page.is_empty() {
             self.end_page()?;
         }
-        let labels = std::mem::take(&mut self.labels).into_sorted();
+        let labels = std::mem::take(&mut self.labels);
+        let all: Vec<&[u8]> = labels.labels().collect();
+        let symbols = u32::try_from(all.len()).map_err(|_| misuse("there are too many labels"))?;
+        let mut symbol_lens = Vec::new();
+        for page in all.chunks(PAGE_SYMBOLS as usize) {
+            let bytes = encode_page(page.iter().copied());
+            symbol_lens.push(bytes.len() as u64);
+            self.put(&bytes)?;
+        }
+        drop(all);
+        let labels = labels.into_sorted();
         let mut names = Vec::with_capacity(labels.len());
         for (name, list, values) in labels {
             let place = self.list(list)?;
@@ -232,10 +257,11 @@ impl<W: Sink> IndexWriter<W> {
         let pages_at = self.position;
         let mut pages = Vec::new();
         self.page_lens.iter().for_each(|len| put_uvarint(&mut pages, u64::from(*len)));
+        symbol_lens.iter().for_each(|len| put_uvarint(&mut pages, *len));
         seal(&mut pages);
         self.put(&pages)?;
         let file_len = self.position + super::format::TRAILER_LEN as u64;
-        self.put(&Trailer { series: self.series, top_at, pages_at, file_len }.encode())?;
+        self.put(&Trailer { series: self.series, top_at, pages_at, file_len, symbols }.encode())?;
         debug_assert!(self.position >= HEADER_LEN as u64);
         Ok((self.sink, self.position, self.series))
     }
