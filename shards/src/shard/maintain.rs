@@ -12,6 +12,8 @@ use crate::model::SeriesRef;
 const IDLE_SAMPLES_MS: i64 = 30 * 60_000;
 const IDLE_CLOCK_MS: i64 = 2 * 3_600_000;
 
+/// The reserve is made when the files of the shard are so many times as large.
+const RESERVE_RATIO: u64 = 16;
 /// Name of the file that keeps room for merges and retention on a full disk.
 const RESERVE_FILE: &str = "reserve";
 
@@ -146,6 +148,12 @@ impl Shard {
         let reserve = self.options.reserve_bytes;
         let path = self.options.directory.join(RESERVE_FILE);
         if reserve == 0 || self.counters.reserve_bytes.get() == reserve && !self.disk_full.get() {
+            return;
+        }
+        // A shard with little data has no use for it.
+        let parts: u64 = self.state.borrow().parts.iter().map(|part| part.bytes).sum();
+        let enough = parts.saturating_add(self.other_bytes()) >= reserve.saturating_mul(RESERVE_RATIO);
+        if !enough && !self.disk_full.get() {
             return;
         }
         let room =

@@ -19,7 +19,7 @@ use crate::limits::{BLOCK_LEN, WAL_SEGMENTS_MAX};
 
 /// The first segment of a log is as small as this; each one made later is twice as large as the one
 /// before, up to the size that was asked for. So a log that takes little takes little room.
-const FIRST_SEGMENT_BYTES: u64 = 1 << 20;
+const FIRST_SEGMENT_BYTES: u64 = 128 << 10;
 /// Free segments that are kept for their next use.
 const FREE_SEGMENTS_KEPT: usize = 2;
 

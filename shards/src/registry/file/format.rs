@@ -24,25 +24,28 @@
 //! |     24 |    8 | sequence   | u64 LE   | 0 for the first frame, one more with each          |
 //! |     32 |    n | payload    |          | entries                                            |
 //!
-//! The payload is one entry per series. Neighbours share most of their labels, so an entry says
-//! which ends of the label bytes it has in common with the entry before it in the same frame:
+//! The payload is one entry per series. Neighbours share most of their labels, and labels come again
+//! and again, so an entry tells which labels are those of the entry before it in the same frame, and
+//! names the others by their numbers in the frame; a label is spelled out where it comes first:
 //!
-//! | size | field        | encoding | notes                                                        |
-//! |-----:|--------------|----------|--------------------------------------------------------------|
-//! | 1-5  | series ref   | varint   | minus that of the entry before, the first minus 0            |
-//! | 1-3  | prefix       | uvarint  | bytes taken from the beginning of the entry before           |
-//! | 1-3  | suffix       | uvarint  | bytes taken from its end; with the prefix at most its length |
-//! | 1-3  | middle       | uvarint  | bytes between them                                           |
-//! | n    | middle bytes |          |                                                              |
+//! | size | field      | encoding | notes                                                          |
+//! |-----:|------------|----------|----------------------------------------------------------------|
+//! | 1-5  | series ref | varint   | minus that of the entry before, the first minus 0              |
+//! | 1-2  | labels     | uvarint  | number of labels                                               |
+//! | n    | same       | bits     | a byte per 8 labels, least significant bit first: the label is that of the entry before in the same place |
+//! |      | others     |          | per other label: varint its number minus that of the label in the same place before (0 if there is none); if it is the number of labels that the frame has named so far, uvarint length and the canonical bytes of the label follow |
 //!
 //! Invariant: a frame is readable without any other.
 
 #![deny(clippy::indexing_slicing)]
 
+use hashbrown::HashMap;
+
 use crate::codec::crc::crc32c;
 use crate::codec::varint::{put_uvarint, put_varint};
 use crate::codec::{Cursor, Truncated};
-use crate::limits::{BLOCK_LEN, LABELS_BYTES_MAX};
+use crate::limits::{BLOCK_LEN, LABELS_BYTES_MAX, LABELS_MAX};
+use crate::model::label::next_label;
 use crate::model::{SeriesRef, ShardId};
 
 /// Payload of one frame.
@@ -51,7 +54,7 @@ pub const FRAME_PAYLOAD_MAX: usize = 1 << 20;
 pub(super) const FRAMES_AT: u64 = 2 * BLOCK_LEN as u64;
 const FRAME_HEADER_LEN: usize = 32;
 /// Bytes of the longest entry.
-const ENTRY_LEN_MAX: usize = 32 + LABELS_BYTES_MAX;
+const ENTRY_LEN_MAX: usize = 32 + LABELS_BYTES_MAX + (LABELS_MAX + 1) * 16;
 const FILE_MAGIC: &[u8; 8] = b"TSDBSER1";
 const FORMAT_VERSION: u32 = 1;
 const FRAME_MAGIC: &[u8; 4] = b"TSF1";
@@ -138,7 +141,9 @@ pub struct SeriesFrame {
     /// Room for the header, then the payload.
     bytes: Vec<u8>,
     previous_ref: u32,
-    previous_labels: Vec<u8>,
+    /// Numbers of the labels of the entry before.
+    previous: Vec<u32>,
+    labels: HashMap<Box<[u8]>, u32>,
     count: u64,
 }
 
@@ -167,23 +172,50 @@ impl SeriesFrame {
         if self.bytes.is_empty() {
             self.bytes.resize(FRAME_HEADER_LEN, 0);
         }
-        let (prefix, suffix) = common_ends(&self.previous_labels, labels);
-        let middle = labels.get(prefix..labels.len() - suffix).unwrap_or_default();
         put_varint(&mut self.bytes, i64::from(series.0) - i64::from(self.previous_ref));
-        put_uvarint(&mut self.bytes, prefix as u64);
-        put_uvarint(&mut self.bytes, suffix as u64);
-        put_uvarint(&mut self.bytes, middle.len() as u64);
-        self.bytes.extend_from_slice(middle);
+        let (mut numbers, mut fresh) = (Vec::new(), Vec::new());
+        for label in pieces(labels) {
+            let next = self.labels.len() as u32;
+            let number = match self.labels.get(label) {
+                Some(number) => *number,
+                None => {
+                    self.labels.insert(label.into(), next);
+                    fresh.push((numbers.len(), label));
+                    next
+                }
+            };
+            numbers.push(number);
+        }
+        put_uvarint(&mut self.bytes, numbers.len() as u64);
+        for (group, numbers) in numbers.chunks(8).enumerate() {
+            let mut mask = 0;
+            for (bit, number) in numbers.iter().enumerate() {
+                mask |= u8::from(self.previous.get(group * 8 + bit) == Some(number)) << bit;
+            }
+            self.bytes.push(mask);
+        }
+        let mut fresh = fresh.into_iter().peekable();
+        for (place, number) in numbers.iter().enumerate() {
+            let before = self.previous.get(place).copied();
+            if before == Some(*number) {
+                continue;
+            }
+            put_varint(&mut self.bytes, i64::from(*number) - i64::from(before.unwrap_or(0)));
+            if let Some((_, label)) = fresh.next_if(|(fresh, _)| *fresh == place) {
+                put_uvarint(&mut self.bytes, label.len() as u64);
+                self.bytes.extend_from_slice(label);
+            }
+        }
         self.previous_ref = series.0;
-        self.previous_labels.clear();
-        self.previous_labels.extend_from_slice(labels);
+        self.previous = numbers;
         self.count += 1;
     }
 
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.previous_ref = 0;
-        self.previous_labels.clear();
+        self.previous.clear();
+        self.labels.clear();
         self.count = 0;
     }
 
@@ -209,12 +241,24 @@ impl SeriesFrame {
     }
 }
 
-/// Bytes that both have at their beginning, and at their end apart from these.
-fn common_ends(left: &[u8], right: &[u8]) -> (usize, usize) {
-    let prefix = left.iter().zip(right).take_while(|(left, right)| left == right).count();
-    let rest = left.len().min(right.len()) - prefix;
-    let backwards = left.iter().rev().zip(right.iter().rev()).take(rest);
-    (prefix, backwards.take_while(|(left, right)| left == right).count())
+/// The labels of label bytes; what is not a label is one piece.
+fn pieces(labels: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = labels;
+    let mut count = 0;
+    std::iter::from_fn(move || {
+        count += 1;
+        if rest.is_empty() {
+            return None;
+        }
+        let mut cursor = Cursor::new(rest);
+        let len = match next_label(&mut cursor) {
+            Some(_) if count <= LABELS_MAX => cursor.position(),
+            _ => rest.len(),
+        };
+        let (label, behind) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+        rest = behind;
+        Some(label)
+    })
 }
 
 /// What stands at a block boundary.
@@ -260,21 +304,39 @@ impl FrameHeader {
 pub fn read_payload(payload: &[u8], mut on_series: impl FnMut(SeriesRef, &[u8])) -> Result<u64, Truncated> {
     let mut cursor = Cursor::new(payload);
     let mut series = 0_i64;
+    let mut known: Vec<&[u8]> = Vec::new();
+    let mut numbers: Vec<u32> = Vec::new();
     let mut labels: Vec<u8> = Vec::new();
     let mut count = 0;
     while !cursor.is_empty() {
         let start = Truncated { offset: cursor.position() };
-        let mut len = || cursor.uvarint().and_then(|len| usize::try_from(len).map_err(|_| start));
-        let delta = crate::codec::varint::unzigzag(len()? as u64);
-        let (prefix, suffix, middle) = (len()?, len()?, len()?);
-        let middle = cursor.take(middle)?;
-        let shared = prefix.checked_add(suffix).filter(|shared| *shared <= labels.len()).ok_or(start)?;
-        if shared + middle.len() > LABELS_BYTES_MAX {
+        series = series.checked_add(cursor.varint()?).ok_or(start)?;
+        let number = u32::try_from(series).map_err(|_| start)?;
+        let len = usize::try_from(cursor.uvarint()?).map_err(|_| start)?;
+        if len > LABELS_MAX + 1 {
             return Err(start);
         }
-        labels.splice(prefix..labels.len() - suffix, middle.iter().copied());
-        series = series.checked_add(delta).ok_or(start)?;
-        on_series(SeriesRef(u32::try_from(series).map_err(|_| start)?), &labels);
+        let masks = cursor.take(len.div_ceil(8))?;
+        let before = numbers.len();
+        numbers.resize(len, 0);
+        labels.clear();
+        for (place, number) in numbers.iter_mut().enumerate() {
+            let same = masks.get(place / 8).is_some_and(|mask| mask >> (place % 8) & 1 == 1);
+            if !same {
+                let moved = i64::from(*number).checked_add(cursor.varint()?).ok_or(start)?;
+                *number = u32::try_from(moved).map_err(|_| start)?;
+                if *number as usize == known.len() {
+                    known.push(cursor.length_prefixed()?);
+                }
+            } else if place >= before {
+                return Err(start);
+            }
+            labels.extend_from_slice(known.get(*number as usize).ok_or(start)?);
+        }
+        if labels.len() > LABELS_BYTES_MAX {
+            return Err(start);
+        }
+        on_series(SeriesRef(number), &labels);
         count += 1;
     }
     Ok(count)
@@ -322,11 +384,14 @@ mod tests {
     #[test]
     fn neighbours_cost_only_what_differs() {
         let mut frame = SeriesFrame::default();
-        for number in 0..100_u32 {
-            let labels = format!("{}{number:02}{}", "p".repeat(40), "s".repeat(60));
+        for number in 0..1000_u32 {
+            let (name, host, pod) = (format!("metric_{}", number / 100), number % 100, number % 100 + 7);
+            let (host, pod) = (format!("host-{host}.example.com:9100"), format!("pod-{pod}"));
+            let pairs = [("__name__", name.as_str()), ("cluster", "a"), ("host", &host), ("pod", &pod)];
+            let labels = crate::model::Labels::from_pairs(pairs);
             frame.push(SeriesRef(number), labels.as_bytes());
         }
-        assert!(frame.bytes.len() < 32 + 110 + 100 * 6, "{} bytes", frame.bytes.len());
+        assert!(frame.bytes.len() < 1000 * 6 + 200 * 40, "{} bytes", frame.bytes.len());
     }
 
     proptest! {

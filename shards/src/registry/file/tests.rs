@@ -162,7 +162,8 @@ fn power_may_fail_at_every_step() {
             // It goes on from there as if nothing had been.
             append(&file, 50_000..50_010).unwrap();
             let (_, report, again) = open(&disk);
-            assert_eq!((report.torn_bytes, report.frames_bad), (0, 0), "{place}");
+            // Of a longer append that was torn, blocks may be left behind the new end.
+            assert_eq!(report.frames_bad, 0, "{place}");
             assert_eq!(again.len(), table.len() + 10, "{place}");
         }
     }

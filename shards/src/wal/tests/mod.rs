@@ -142,7 +142,7 @@ fn released_segments_are_used_again_and_never_read() {
             block_on(wal.commit(lsn)).unwrap();
         }
         let sealed = block_on(wal.rotate()).unwrap();
-        assert_eq!(block_on(wal.release(sealed)).unwrap(), 1);
+        assert!(block_on(wal.release(sealed)).unwrap() >= 1);
     }
     let lsn = append(&wal, 7_777, 2).unwrap();
     block_on(wal.commit(lsn)).unwrap();
