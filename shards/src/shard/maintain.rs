@@ -12,7 +12,7 @@ use crate::model::SeriesRef;
 const IDLE_SAMPLES_MS: i64 = 30 * 60_000;
 const IDLE_CLOCK_MS: i64 = 2 * 3_600_000;
 
-/// The reserve is made when the files of the shard are so many times as large.
+/// The reserve is made when the parts of the shard are so many times as large.
 const RESERVE_RATIO: u64 = 16;
 /// Name of the file that keeps room for merges and retention on a full disk.
 const RESERVE_FILE: &str = "reserve";
@@ -152,7 +152,7 @@ impl Shard {
         }
         // A shard with little data has no use for it.
         let parts: u64 = self.state.borrow().parts.iter().map(|part| part.bytes).sum();
-        let enough = parts.saturating_add(self.other_bytes()) >= reserve.saturating_mul(RESERVE_RATIO);
+        let enough = parts >= reserve.saturating_mul(RESERVE_RATIO);
         if !enough && !self.disk_full.get() {
             return;
         }
