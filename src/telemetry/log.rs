@@ -102,7 +102,12 @@ fn dispatch<W>(format: LogFormat, level: &str, writer: W) -> Result<tracing::Dis
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter(level)?).with_writer(writer);
+    // A line that cannot be written, as to a file on a full disk, is lost; complaining about it on
+    // standard error, which may be that same file, would end the process.
+    let builder = tracing_subscriber::fmt()
+        .log_internal_errors(false)
+        .with_env_filter(filter(level)?)
+        .with_writer(writer);
     Ok(match format {
         LogFormat::Text => builder.with_ansi(false).into(),
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).into(),
