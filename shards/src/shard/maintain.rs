@@ -109,6 +109,11 @@ impl Shard {
             }
             return;
         }
+        // Series lose their last run only by merges and retention.
+        let changes = self.counters.merges.get() + self.counters.parts_expired.get();
+        if self.counters.idle_looked_at.replace(changes) == changes {
+            return;
+        }
         let mut candidates = state.registry.select(&[]);
         for part in state.parts.iter() {
             if let Some(run) = part.as_run() {

@@ -37,6 +37,8 @@ pub(super) struct ShardCounters {
     /// Bytes of the series table when it was last written as a whole.
     pub(super) checkpoint_bytes: Cell<u64>,
     pub(super) reserve_bytes: Cell<u64>,
+    /// Merges and expired parts when series without data were last looked for.
+    pub(super) idle_looked_at: Cell<u64>,
 }
 
 /// Adds to a counter.
