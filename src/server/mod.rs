@@ -14,7 +14,7 @@ use anyhow::Context;
 use shards::engine::{Engine, EngineOptions, Retention};
 
 use self::figures::FigureLinks;
-use self::retention::{SharedRetention, read_settings};
+use self::retention::{SharedRetention, changed, read_settings};
 use self::router_core::RouterCore;
 use self::self_scrape::OwnLabels;
 use self::shutdown::{stop_order, watch_signals};
@@ -40,10 +40,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     // The directory first: who holds it holds the port too, most likely, and says who it is.
     let mut options = engine_options(config);
     if let Some(path) = &config.settings_file {
-        let change = read_settings(path)?;
-        options.retention.age = change.age.unwrap_or(options.retention.age);
-        options.retention.bytes = change.bytes.flatten();
-        options.retention.percent = change.percent.flatten();
+        options.retention = changed(options.retention, read_settings(path)?);
     }
     let shared_retention = SharedRetention::new(options.retention);
     let engine = Engine::open(&options)?;

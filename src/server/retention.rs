@@ -23,13 +23,20 @@ impl SharedRetention {
     pub(super) async fn change(&self, router: &Router, change: RetentionChange) -> Result<(), RouterError> {
         let changed = {
             let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            now.age = change.age.unwrap_or(now.age);
-            now.bytes = change.bytes.unwrap_or(now.bytes);
-            now.percent = change.percent.unwrap_or(now.percent);
+            *now = changed(*now, change);
             *now
         };
         tracing::info!(age = ?changed.age, bytes = ?changed.bytes, percent = ?changed.percent, "retention changed");
         router.set_retention(changed).await
+    }
+}
+
+/// Retention after a change.
+pub(super) fn changed(now: Retention, change: RetentionChange) -> Retention {
+    Retention {
+        age: change.age.unwrap_or(now.age),
+        bytes: change.bytes.unwrap_or(now.bytes),
+        percent: change.percent.unwrap_or(now.percent),
     }
 }
 

@@ -128,7 +128,7 @@ impl Flush {
 
     fn create(&self, window: Window) -> Result<OpenRun> {
         let id = PartId::generate();
-        let path = self.directory.join(file_name(id) + dirs::TEMPORARY_SUFFIX);
+        let path = dirs::temporary(&self.directory.join(file_name(id)));
         Ok(OpenRun { writer: RunWriter::create(&self.disk, &path, window, Effort::Fast)?, id, path })
     }
 

@@ -29,9 +29,7 @@ pub const fn is_closed(window: Window, frontier_ms: i64) -> bool {
 /// run can be merged into the block of that level at once.
 #[must_use]
 pub fn placement(timestamp_ms: i64, frontier_ms: i64) -> Window {
-    let closed = [Level::Days7, Level::Hours12].into_iter().map(|level| level.window_at(timestamp_ms));
-    closed
-        .into_iter()
-        .find(|window| is_closed(*window, frontier_ms))
-        .unwrap_or_else(|| Level::Hours2.window_at(timestamp_ms))
+    let mut larger = [Level::Days7, Level::Hours12].into_iter().map(|level| level.window_at(timestamp_ms));
+    let closed = larger.find(|window| is_closed(*window, frontier_ms));
+    closed.unwrap_or_else(|| Level::Hours2.window_at(timestamp_ms))
 }

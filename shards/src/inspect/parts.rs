@@ -7,10 +7,11 @@ use roaring::RoaringBitmap;
 use super::{Finding, note};
 use crate::block::{self, BlockScanner};
 use crate::chunk::column::Decoder;
+use crate::codec::crc::unsealed;
 use crate::error::Result;
 use crate::index::block::verify;
 use crate::io::{BulkReader, Disk, dirs};
-use crate::part::{ChunkKind, ChunkRef, PartMeta, checked};
+use crate::part::{ChunkKind, ChunkRef, PartMeta};
 use crate::run::{self, RunScanner};
 
 /// A part.
@@ -184,7 +185,7 @@ impl ChunkCheck {
         let count = chunk.count as usize;
         let mut values = Vec::new();
         let bytes = self.values.read(chunk.values.offset, chunk.values.len as usize);
-        let bytes = bytes.ok().and_then(checked);
+        let bytes = bytes.ok().and_then(unsealed);
         let decoded =
             bytes.is_some_and(|bytes| self.decoder.decode_values(bytes, count, &mut values).is_ok());
         if !decoded {
@@ -192,7 +193,7 @@ impl ChunkCheck {
         }
         let mut times = Vec::new();
         let bytes = self.times.read(chunk.times.offset, chunk.times.len as usize);
-        let bytes = bytes.ok().and_then(checked);
+        let bytes = bytes.ok().and_then(unsealed);
         let decoded =
             bytes.is_some_and(|bytes| self.decoder.decode_timestamps(bytes, count, &mut times).is_ok());
         if !decoded {

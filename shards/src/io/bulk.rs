@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::Disk;
+use super::read::piece_end;
 #[cfg(any(test, feature = "sim"))]
 use super::sim::SimFile;
 use crate::error::{Error, Result};
@@ -211,11 +212,7 @@ impl BulkReader {
 
     /// The bytes of a piece of the file, which must lie within it.
     pub fn read(&mut self, offset: u64, len: usize) -> Result<&[u8]> {
-        let end = offset.checked_add(len as u64).filter(|end| *end <= self.len);
-        let Some(end) = end else {
-            let what = "a piece beyond the end of the file is referred to";
-            return Err(Error::Corrupt { path: self.path.clone(), offset, what });
-        };
+        let end = piece_end(&self.path, self.len, offset, len)?;
         let window_end = self.window_at + self.window.len as u64;
         if offset < self.window_at || end > window_end {
             self.load(offset, len)?;

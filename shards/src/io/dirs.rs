@@ -22,6 +22,20 @@ pub const TEMPORARY_SUFFIX: &str = ".tmp";
 /// Added to the name of what is too damaged to be served.
 pub const DAMAGED_SUFFIX: &str = ".damaged";
 
+/// A path with something added to its last name.
+#[must_use]
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(suffix);
+    name.into()
+}
+
+/// What a file or directory is called until it is complete.
+#[must_use]
+pub fn temporary(path: &Path) -> PathBuf {
+    with_suffix(path, TEMPORARY_SUFFIX)
+}
+
 /// Directory of one shard in a data directory.
 #[must_use]
 pub fn shard_directory(data_directory: &Path, shard: ShardId) -> PathBuf {

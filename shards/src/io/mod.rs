@@ -133,9 +133,7 @@ impl Disk {
 
     /// Writes a small file as a whole: under a temporary name, then published.
     pub fn write_small(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        let mut name = path.file_name().unwrap_or_default().to_os_string();
-        name.push(dirs::TEMPORARY_SUFFIX);
-        let temporary = path.with_file_name(name);
+        let temporary = dirs::temporary(path);
         let mut writer = self.create_bulk(&temporary)?;
         writer.write(bytes)?;
         writer.finish()?;

@@ -23,6 +23,13 @@ enum Handle {
     Sim(SimFile),
 }
 
+/// Where a piece of a file of this length ends; one that does not lie within it is damage.
+pub(super) fn piece_end(path: &Path, file_len: u64, offset: u64, len: usize) -> Result<u64> {
+    let end = offset.checked_add(len as u64).filter(|end| *end <= file_len);
+    let what = "a piece beyond the end of the file is referred to";
+    end.ok_or_else(|| Error::Corrupt { path: path.to_path_buf(), offset, what })
+}
+
 impl Disk {
     /// Opens a file for reads at any place.
     pub async fn open_read(&self, path: &Path) -> Result<ReadFile> {
@@ -58,10 +65,7 @@ impl ReadFile {
 
     /// The `len` bytes from `offset` on, which must be there; `put` gets them.
     pub async fn read<R>(&self, offset: u64, len: usize, put: impl FnOnce(&[u8]) -> R) -> Result<R> {
-        if offset.checked_add(len as u64).is_none_or(|end| end > self.len) {
-            let what = "a piece beyond the end of the file is referred to";
-            return Err(Error::Corrupt { path: self.path.clone(), offset, what });
-        }
+        piece_end(&self.path, self.len, offset, len)?;
         let short =
             || Error::Corrupt { path: self.path.clone(), offset, what: "the file ends before its length" };
         match &self.handle {

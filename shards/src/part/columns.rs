@@ -14,12 +14,11 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::chunk::{ChunkKind, ChunkRef, Extent};
 use super::meta::FORMAT_VERSION;
 use crate::chunk::column::{CHUNK_LEN_MAX, Effort, Encoder};
-use crate::codec::crc::crc32c;
+use crate::codec::crc::seal;
 use crate::error::{Error, Result};
 use crate::io::BulkWriter;
 
 pub const HEADER_LEN: usize = 16;
-const CRC_LEN: usize = 4;
 /// Columns of timestamps that the writer remembers, to refer to them again.
 const TIMES_KNOWN_MAX: usize = 1 << 16;
 
@@ -28,7 +27,7 @@ const TIMES_KNOWN_MAX: usize = 1 << 16;
 pub fn chunk_file_header(magic: &[u8; 8]) -> Vec<u8> {
     let mut header = magic.to_vec();
     header.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
-    header.extend_from_slice(&crc32c(&header).to_le_bytes());
+    seal(&mut header);
     header
 }
 
@@ -39,13 +38,6 @@ pub fn check_header(bytes: &[u8], magic: &[u8; 8]) -> std::result::Result<(), &'
     } else {
         Err("the header is damaged or of another version")
     }
-}
-
-/// The bytes of a column without the checksum behind them, if it is right.
-#[must_use]
-pub fn checked(bytes: &[u8]) -> Option<&[u8]> {
-    let (payload, crc) = bytes.split_at_checked(bytes.len().checked_sub(CRC_LEN)?)?;
-    (crc == crc32c(payload).to_le_bytes()).then_some(payload)
 }
 
 /// Writes chunks behind each other. Equal columns of timestamps are written once.
@@ -113,25 +105,9 @@ impl ChunkWriter {
         Ok(chunk)
     }
 
-    /// Writes a chunk of another kind as it is.
-    pub fn opaque(
-        &mut self,
-        kind: ChunkKind,
-        (first_ms, last_ms): (i64, i64),
-        count: u32,
-        payload: &[u8],
-    ) -> Result<ChunkRef> {
-        let values = self.column(|_, out| out.extend_from_slice(payload))?;
-        let chunk = ChunkRef { kind, first_ms, last_ms, count, values, times: Extent::default() };
-        self.count(&chunk);
-        Ok(chunk)
-    }
-
     fn count(&mut self, chunk: &ChunkRef) {
         self.chunks += 1;
-        if matches!(chunk.kind, ChunkKind::Floats | ChunkKind::Histograms) {
-            self.samples += u64::from(chunk.count);
-        }
+        self.samples += u64::from(chunk.count);
         self.min_ms = self.min_ms.min(chunk.first_ms);
         self.max_ms = self.max_ms.max(chunk.last_ms);
     }
@@ -139,8 +115,7 @@ impl ChunkWriter {
     fn column(&mut self, put: impl FnOnce(&mut Encoder, &mut Vec<u8>)) -> Result<Extent> {
         self.scratch.clear();
         put(&mut self.encoder, &mut self.scratch);
-        let crc = crc32c(&self.scratch);
-        self.scratch.extend_from_slice(&crc.to_le_bytes());
+        seal(&mut self.scratch);
         let extent = Extent { offset: self.writer.position(), len: self.scratch.len() as u32 };
         self.writer.write(&self.scratch)?;
         Ok(extent)

@@ -10,6 +10,6 @@ pub mod meta;
 mod window;
 
 pub use self::chunk::{ChunkKind, ChunkRef, Extent};
-pub use self::columns::{ChunkWriter, HEADER_LEN, check_header, checked, chunk_file_header};
+pub use self::columns::{ChunkWriter, HEADER_LEN, check_header, chunk_file_header};
 pub use self::meta::{PartId, PartKind, PartMeta, Sequences};
 pub use self::window::{CHUNK_SLOT_MS, Level, Window, slot_end};

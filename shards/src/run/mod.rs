@@ -12,6 +12,7 @@
 //! | meta    | JSON ([`crate::part::PartMeta`]); then u32 CRC                                      |
 //! | trailer | 56 bytes: magic `TSDBRTR1`, u32 version 1, u32 pages, then for numbers, table and meta u64 offset; u64 length of the file, u32 zero, u32 CRC of the 52 bytes before |
 
+mod head;
 mod page;
 mod reader;
 mod scanner;

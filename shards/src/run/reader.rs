@@ -5,15 +5,14 @@ use std::rc::Rc;
 
 use roaring::RoaringBitmap;
 
-use super::MAGIC;
+use super::head::{RunHead, Sections, TableEntry, ends};
 use super::page::RunPage;
-use super::trailer::{TRAILER_LEN, Trailer};
-use crate::codec::Cursor;
+use crate::codec::crc::unsealed;
 use crate::error::{Error, Result};
 use crate::io::{Cache, CachedFile, Disk, ReadFile};
 use crate::model::SeriesRef;
 use crate::part::chunk::read_entry;
-use crate::part::{ChunkRef, Extent, HEADER_LEN, PartKind, PartMeta, check_header, checked};
+use crate::part::{ChunkRef, Extent, PartMeta};
 
 /// See the module's text. Lives on the shard's core.
 pub struct Run {
@@ -23,56 +22,17 @@ pub struct Run {
     base_ms: i64,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(super) struct TableEntry {
-    pub(super) first: SeriesRef,
-    pub(super) page: Extent,
-}
-
-/// Reads the table of a run from its bytes.
-pub(super) fn read_table(bytes: &[u8], pages: u32, pages_end: u64) -> Option<Vec<TableEntry>> {
-    let bytes = checked(bytes)?;
-    if bytes.len() != pages as usize * 16 {
-        return None;
-    }
-    let mut cursor = Cursor::new(bytes);
-    let mut table = Vec::with_capacity(pages as usize);
-    for _ in 0..pages {
-        let first = SeriesRef(cursor.u32_le().ok()?);
-        let len = cursor.u32_le().ok()?;
-        let page = Extent { offset: cursor.u64_le().ok()?, len };
-        if page.end() > pages_end {
-            return None;
-        }
-        table.push(TableEntry { first, page });
-    }
-    Some(table)
-}
-
 impl Run {
     /// Opens a run, reading little of it.
     pub async fn open(disk: &Disk, cache: &Cache, path: &Path) -> Result<(Self, PartMeta)> {
-        let corrupt = |what| Error::Corrupt { path: path.to_path_buf(), offset: 0, what };
         let file = disk.open_read(path).await?;
-        let header = piece(&file, Extent { offset: 0, len: HEADER_LEN as u32 }).await?;
-        check_header(&header, MAGIC).map_err(corrupt)?;
-        let trailer_at = file.len().checked_sub(TRAILER_LEN as u64).ok_or_else(|| corrupt("too short"))?;
-        let trailer = piece(&file, Extent { offset: trailer_at, len: TRAILER_LEN as u32 }).await?;
-        let trailer =
-            Trailer::decode(&trailer, file.len()).ok_or_else(|| corrupt("the trailer is damaged"))?;
-        let section = |extent: Option<Extent>| extent.ok_or_else(|| corrupt("a section is too large"));
-        let meta = piece(&file, section(trailer.meta())?).await?;
-        let meta = checked(&meta).ok_or_else(|| corrupt("the meta is damaged"))?;
-        let meta = PartMeta::decode(path, meta)?;
-        if meta.kind != PartKind::Run {
-            return Err(corrupt("the meta is not that of a run"));
-        }
-        let table = piece(&file, section(trailer.table())?).await?;
-        let table = read_table(&table, trailer.pages, trailer.numbers_at)
-            .ok_or_else(|| corrupt("the table of pages is damaged"))?;
-        let numbers = piece(&file, section(trailer.numbers())?).await?;
-        let numbers = checked(&numbers).and_then(|bytes| RoaringBitmap::deserialize_from(bytes).ok());
-        let numbers = numbers.ok_or_else(|| corrupt("the set of series is damaged"))?;
+        let [header, trailer] = ends(path, file.len())?;
+        let (header, trailer) = (piece(&file, header).await?, piece(&file, trailer).await?);
+        let at = Sections::read(path, file.len(), &header, &trailer)?;
+        let meta = piece(&file, at.meta).await?;
+        let table = piece(&file, at.table).await?;
+        let RunHead { meta, table, numbers } =
+            at.head(path, &meta, &table, &piece(&file, at.numbers).await?)?;
         let base_ms = meta.window.start_ms;
         Ok((Self { file: cache.adopt(file), numbers, table, base_ms }, meta))
     }
@@ -123,7 +83,7 @@ impl Run {
             };
             let Some(entry) = self.table.get(place) else { break };
             let bytes = self.page(entry.page).await?;
-            let payload = checked(&bytes).ok_or_else(|| self.corrupt(entry.page, "a page is damaged"))?;
+            let payload = unsealed(&bytes).ok_or_else(|| self.corrupt(entry.page, "a page is damaged"))?;
             page.refill(payload).map_err(|_| self.corrupt(entry.page, "a page cannot be read"))?;
             let mut entries = page.entries(payload);
             for (index, series) in wanted.get(..end).unwrap_or_default().iter().enumerate().skip(index) {

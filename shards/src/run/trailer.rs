@@ -1,7 +1,7 @@
 //! The end of a run: where its sections are.
 
 use crate::codec::Cursor;
-use crate::codec::crc::crc32c;
+use crate::codec::crc::{seal, unsealed};
 use crate::part::Extent;
 
 pub(super) const TRAILER_LEN: usize = 56;
@@ -27,17 +27,13 @@ impl Trailer {
             bytes.extend_from_slice(&place.to_le_bytes());
         }
         bytes.extend_from_slice(&[0; 4]);
-        bytes.extend_from_slice(&crc32c(&bytes).to_le_bytes());
+        seal(&mut bytes);
         bytes
     }
 
     /// Reads a trailer; the sections it tells of lie within the file, one behind the other.
     pub(super) fn decode(bytes: &[u8], file_len: u64) -> Option<Self> {
-        let (fields, crc) = bytes.split_at_checked(TRAILER_LEN - 4)?;
-        if crc != crc32c(fields).to_le_bytes() {
-            return None;
-        }
-        let mut cursor = Cursor::new(fields);
+        let mut cursor = Cursor::new(unsealed(bytes)?);
         if cursor.take(8).ok()? != MAGIC || cursor.u32_le().ok()? != VERSION {
             return None;
         }

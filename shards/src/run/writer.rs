@@ -8,7 +8,7 @@ use super::page::put_page;
 use super::trailer::{TRAILER_LEN, Trailer};
 use super::{MAGIC, PAGE_SERIES};
 use crate::chunk::column::Effort;
-use crate::codec::crc::crc32c;
+use crate::codec::crc::{crc32c, seal};
 use crate::error::{Error, Result};
 use crate::io::{BulkWriter, Disk};
 use crate::model::SeriesRef;
@@ -92,7 +92,7 @@ impl RunWriter {
         let mut numbers = Vec::with_capacity(self.numbers.serialized_size());
         // Writing to memory does not fail.
         let _ = self.numbers.serialize_into(&mut numbers);
-        section(&mut writer, &numbers)?;
+        section(&mut writer, numbers)?;
         let table_at = writer.position();
         let mut table = Vec::with_capacity(self.table.len() * 16);
         for (first, len, at) in &self.table {
@@ -100,9 +100,9 @@ impl RunWriter {
             table.extend_from_slice(&len.to_le_bytes());
             table.extend_from_slice(&(pages_at + at).to_le_bytes());
         }
-        section(&mut writer, &table)?;
+        section(&mut writer, table)?;
         let meta_at = writer.position();
-        section(&mut writer, &meta.encode())?;
+        section(&mut writer, meta.encode())?;
         let trailer = Trailer {
             pages: self.table.len() as u32,
             numbers_at,
@@ -116,8 +116,7 @@ impl RunWriter {
     }
 }
 
-fn section(writer: &mut BulkWriter, bytes: &[u8]) -> Result<()> {
-    let crc = crc32c(bytes);
-    writer.write(bytes)?;
-    writer.write(&crc.to_le_bytes())
+fn section(writer: &mut BulkWriter, mut bytes: Vec<u8>) -> Result<()> {
+    seal(&mut bytes);
+    writer.write(&bytes)
 }

@@ -86,9 +86,7 @@ impl Shard {
     async fn merge(&self, task: &MergeTask, inputs: &[Rc<Part>], priority: Priority) -> Result<()> {
         let id = PartId::generate();
         let path = path_of(&self.options.directory, id, task.kind);
-        let mut temporary = path.clone().into_os_string();
-        temporary.push(dirs::TEMPORARY_SUFFIX);
-        let temporary = std::path::PathBuf::from(temporary);
+        let temporary = dirs::temporary(&path);
         let spec = {
             let mut state = self.state.borrow_mut();
             state.registry.rank_new();

@@ -10,11 +10,12 @@ use super::damage;
 use super::stream::{Located, SeriesStream};
 use super::view::View;
 use crate::chunk::column::Decoder;
+use crate::codec::crc::unsealed;
 use crate::error::Result;
 use crate::io::cache::Loaded;
 use crate::model::columns::trim;
 use crate::model::{SampleColumns, TimeRange};
-use crate::part::{ChunkKind, ChunkRef, checked};
+use crate::part::{ChunkKind, ChunkRef};
 use crate::tombstone;
 
 /// Series whose chunks are read at once, and bytes of these.
@@ -156,7 +157,7 @@ impl Fetcher {
             None => {
                 let bytes = pages.get(chunk.times.offset, chunk.times.len as usize, &mut self.scratch)?;
                 let mut times = Vec::with_capacity(count.min(crate::chunk::column::CHUNK_LEN_MAX));
-                self.decoder.decode_timestamps(checked(bytes)?, count, &mut times).ok()?;
+                self.decoder.decode_timestamps(unsealed(bytes)?, count, &mut times).ok()?;
                 let times: Rc<[i64]> = times.into();
                 self.remember(key, &times);
                 times
@@ -164,7 +165,7 @@ impl Fetcher {
         };
         let base = out.values.len();
         let bytes = pages.get(chunk.values.offset, chunk.values.len as usize, &mut self.scratch)?;
-        self.decoder.decode_values(checked(bytes)?, count, &mut out.values).ok()?;
+        self.decoder.decode_values(unsealed(bytes)?, count, &mut out.values).ok()?;
         out.timestamps_ms.extend_from_slice(&times);
         if !range.contains(chunk.first_ms) || !range.contains(chunk.last_ms) {
             trim(base, range, &mut out.timestamps_ms, &mut out.values);

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::io::{Priority, dirs};
 use crate::model::SeriesRef;
 use crate::part::PartKind;
+use crate::registry::file::SeriesFrame;
 use crate::tombstone;
 use crate::wal::record::put_metadata;
 
@@ -111,7 +112,6 @@ impl Shard {
             };
             (flush, epoch, samples)
         };
-        let applied = flush.deletes_applied;
         let metas = self.workers.run(Priority::Flush, move || flush.run()).await??;
         let mut fresh = Vec::new();
         for meta in metas {
@@ -127,7 +127,6 @@ impl Shard {
             state.parts = part_set(parts);
             state.memtable.drop_frozen();
             state.frozen = None;
-            debug_assert!(applied <= state.last_delete);
         }
         self.wal.release(epoch).await?;
         self.checkpoint_if_due().await
@@ -215,23 +214,28 @@ impl Shard {
             state.registry.begin_checkpoint();
             state.registry.in_label_order()
         };
+        self.series_file.checkpoint(self.series_in(order)).await?;
+        self.counters.checkpoint_bytes.set(self.series_file.bytes());
+        self.state.borrow_mut().registry.end_checkpoint();
+        Ok(())
+    }
+
+    /// Puts these series into the frames of a series table, as many as go into each.
+    pub(super) fn series_in(&self, order: Vec<SeriesRef>) -> impl FnMut(&mut SeriesFrame) {
         let mut rest = order.into_iter();
         let mut labels = Vec::new();
-        let fill = |frame: &mut crate::registry::file::SeriesFrame| {
+        move |frame| {
             let state = self.state.borrow();
             while !frame.is_full()
                 && let Some(series) = rest.next()
             {
                 labels.clear();
                 state.registry.labels_into(series, &mut labels);
+                // Forgotten since.
                 if !labels.is_empty() {
                     frame.push(series, &labels);
                 }
             }
-        };
-        self.series_file.checkpoint(fill).await?;
-        self.counters.checkpoint_bytes.set(self.series_file.bytes());
-        self.state.borrow_mut().registry.end_checkpoint();
-        Ok(())
+        }
     }
 }

@@ -111,9 +111,7 @@ pub(super) fn path_of(directory: &Path, id: PartId, kind: PartKind) -> PathBuf {
 
 /// Gives a file or directory a name under which it is not served.
 pub(super) fn quarantine(disk: &Disk, path: &Path) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(dirs::DAMAGED_SUFFIX);
-    disk.publish(path, &path.with_file_name(name))
+    disk.publish(path, &dirs::with_suffix(path, dirs::DAMAGED_SUFFIX))
 }
 
 /// What is in the directories of a shard's parts.

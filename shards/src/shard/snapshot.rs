@@ -7,7 +7,7 @@ use super::flush::METADATA_FILE;
 use super::parts::files_of;
 use crate::error::Result;
 use crate::io::dirs;
-use crate::registry::file::{SeriesFile, SeriesFrame};
+use crate::registry::file::SeriesFile;
 use crate::tombstone;
 
 impl Shard {
@@ -39,21 +39,7 @@ impl Shard {
         let order = self.state.borrow_mut().registry.in_label_order();
         let series_directory = directory.join(dirs::SERIES_DIRECTORY);
         let (table, _) = SeriesFile::open(&self.disk, &series_directory, self.id(), |_, _| {}).await?;
-        let mut rest = order.into_iter();
-        let mut labels = Vec::new();
-        let fill = |frame: &mut SeriesFrame| {
-            let state = self.state.borrow();
-            while !frame.is_full()
-                && let Some(series) = rest.next()
-            {
-                labels.clear();
-                state.registry.labels_into(series, &mut labels);
-                if !labels.is_empty() {
-                    frame.push(series, &labels);
-                }
-            }
-        };
-        table.checkpoint(fill).await?;
+        table.checkpoint(self.series_in(order)).await?;
         for name in [tombstone::DELETES_FILE, METADATA_FILE] {
             if let Some(bytes) = self.disk.read_small(&self.options.directory.join(name), 1 << 30)? {
                 self.disk.write_small(&directory.join(name), &bytes)?;

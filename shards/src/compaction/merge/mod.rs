@@ -176,20 +176,21 @@ impl Merge {
 
     /// Writes the series that only blocks have, up to those labels; all that are left if `None`.
     fn write_blocks_before(&mut self, end: Option<&[u8]>) -> Result<()> {
+        let mut least = Vec::new();
         loop {
-            let mut least: Option<Vec<u8>> = None;
+            least.clear();
             for block in &mut self.blocks {
+                // Labels are never empty, so that nothing found yet is told by that.
                 let Some(labels) = block.peek()? else { continue };
-                if least.as_deref().is_none_or(|least| labels < least) {
-                    least = Some(labels.to_vec());
+                if end.is_none_or(|end| labels < end) && (least.is_empty() || labels < least.as_slice()) {
+                    least.clear();
+                    least.extend_from_slice(labels);
                 }
             }
-            match least {
-                Some(labels) if end.is_none_or(|end| labels.as_slice() < end) => {
-                    self.write(None, &labels, Vec::new())?;
-                }
-                _ => return Ok(()),
+            if least.is_empty() {
+                return Ok(());
             }
+            self.write(None, &least, Vec::new())?;
         }
     }
 
@@ -207,10 +208,9 @@ impl Merge {
         }
         let mut gone: Vec<(usize, TimeRange)> = Vec::new();
         for (delete, numbers) in &self.spec.deletes {
-            let decoded = || Labels::from_canonical_trusted(labels);
             let meant = match series {
                 Some(series) => numbers.contains(series.0),
-                None => delete.matches(&decoded()),
+                None => delete.matches(&Labels::from_canonical_trusted(labels)),
             };
             if meant {
                 let concerned = self

@@ -6,11 +6,12 @@ use hashbrown::HashMap;
 
 use super::MergeSpec;
 use crate::chunk::column::Decoder;
+use crate::codec::crc::unsealed;
 use crate::compaction::flush::pieces;
 use crate::error::{Error, Result};
 use crate::io::BulkReader;
 use crate::model::{SampleColumns, TimeRange};
-use crate::part::{ChunkKind, ChunkRef, ChunkWriter, Extent, PartKind, checked};
+use crate::part::{ChunkKind, ChunkRef, ChunkWriter, Extent, PartKind};
 
 /// Memory for decoded columns of timestamps, all inputs together.
 const TIMES_BYTES_MAX: usize = 16 << 20;
@@ -27,7 +28,7 @@ struct ChunkInput {
 pub(super) struct SeriesMerge {
     inputs: Vec<ChunkInput>,
     /// Indices of the inputs, the oldest first.
-    order: Vec<usize>,
+    order: Arc<[usize]>,
     decoder: Decoder,
     known_bytes: usize,
     horizon_ms: i64,
@@ -57,7 +58,7 @@ impl SeriesMerge {
         order.sort_by_key(|index| inputs.get(*index).map(|input| input.sequence));
         Ok(Self {
             inputs,
-            order,
+            order: order.into(),
             decoder: Decoder::default(),
             known_bytes: 0,
             horizon_ms: spec.horizon_ms,
@@ -92,7 +93,7 @@ impl SeriesMerge {
     ) -> Result<()> {
         self.written.clear();
         self.joined.clear();
-        for index in self.order.clone() {
+        for index in Arc::clone(&self.order).iter().copied() {
             self.part.clear();
             for (_, chunk) in chunks.iter().filter(|(input, _)| *input == index) {
                 if chunk.last_ms >= self.horizon_ms && chunk.kind == ChunkKind::Floats {
@@ -156,7 +157,7 @@ impl SeriesMerge {
 /// The bytes of a column, unless they are damaged.
 fn column(reader: &mut BulkReader, extent: Extent) -> Result<Option<&[u8]>> {
     match reader.read(extent.offset, extent.len as usize) {
-        Ok(bytes) => Ok(checked(bytes)),
+        Ok(bytes) => Ok(unsealed(bytes)),
         Err(Error::Corrupt { .. }) => Ok(None),
         Err(error) => Err(error),
     }

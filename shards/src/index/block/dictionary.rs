@@ -2,7 +2,7 @@
 
 use fst::{IntoStreamer, Map, MapBuilder, Streamer};
 
-use super::format::{seal, unsealed};
+use crate::codec::crc::{seal, unsealed};
 
 /// A dictionary is ended when it has this many values or bytes, so that a lookup reads little.
 const VALUES_MAX: u64 = 8192;

@@ -4,12 +4,11 @@
 
 use super::symbols::PAGE_SYMBOLS;
 use crate::codec::Cursor;
-use crate::codec::crc::crc32c;
+use crate::codec::crc::{seal, unsealed};
 use crate::codec::varint::put_uvarint;
 
 pub(super) const HEADER_LEN: usize = 16;
 pub(super) const TRAILER_LEN: usize = 48;
-pub(super) const CRC_LEN: usize = 4;
 /// Series of one page.
 pub(super) const PAGE_SERIES: u32 = 64;
 /// Bytes of the largest piece that is read.
@@ -26,18 +25,6 @@ pub(super) fn header() -> Vec<u8> {
     bytes.extend_from_slice(&VERSION.to_le_bytes());
     seal(&mut bytes);
     bytes
-}
-
-/// Appends the checksum of all bytes.
-pub(super) fn seal(bytes: &mut Vec<u8>) {
-    let crc = crc32c(bytes);
-    bytes.extend_from_slice(&crc.to_le_bytes());
-}
-
-/// The bytes of a piece without their checksum, if it is right.
-pub(super) fn unsealed(bytes: &[u8]) -> Option<&[u8]> {
-    let (payload, crc) = bytes.split_at_checked(bytes.len().checked_sub(CRC_LEN)?)?;
-    (crc == crc32c(payload).to_le_bytes()).then_some(payload)
 }
 
 #[derive(Debug, Clone, Copy)]

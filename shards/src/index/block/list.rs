@@ -9,8 +9,8 @@
 
 use roaring::RoaringBitmap;
 
-use super::format::{seal, unsealed};
 use crate::codec::Cursor;
+use crate::codec::crc::{seal, unsealed};
 use crate::codec::varint::put_uvarint;
 
 const RUNS: u8 = 1;
@@ -53,11 +53,6 @@ impl ListBuilder {
     /// The only ordinal, if there is just one.
     pub(super) fn only(&self) -> Option<u32> {
         (self.len == 1).then_some(self.first)
-    }
-
-    /// Bytes behind it.
-    pub(super) fn heap_bytes(&self) -> usize {
-        self.runs.capacity()
     }
 
     /// The bytes of the list, checksum included.

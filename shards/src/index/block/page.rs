@@ -2,7 +2,8 @@
 
 #![deny(clippy::indexing_slicing)]
 
-use super::format::{PAGE_SERIES, seal, unsealed};
+use super::format::PAGE_SERIES;
+use crate::codec::crc::{seal, unsealed};
 use crate::codec::varint::{put_uvarint, put_varint};
 use crate::codec::{Cursor, Truncated};
 use crate::limits::LABELS_MAX;

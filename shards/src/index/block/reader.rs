@@ -11,7 +11,7 @@ use super::format::{
 };
 use super::list::read_list;
 use super::page::PageReader;
-use super::symbols::{PAGE_SYMBOLS, checked_page, page_of, symbol_at};
+use super::symbols::{checked_page, page_len, page_of, symbol_at};
 use super::{PageSource, SeriesVisitor};
 use crate::error::{Error, Result};
 
@@ -143,7 +143,7 @@ impl<S: PageSource> BlockIndex<S> {
                             bytes
                         }
                     };
-                    let count = self.symbols_of(page);
+                    let count = page_len(page, self.symbols);
                     labels.extend_from_slice(symbol_at(&bytes, count, *symbol).ok_or_else(unreadable)?);
                 }
                 put(next, &labels, entry)?;
@@ -152,18 +152,12 @@ impl<S: PageSource> BlockIndex<S> {
         Ok(())
     }
 
-    const fn symbols_of(&self, page: u32) -> u32 {
-        let before = page.saturating_mul(PAGE_SYMBOLS);
-        let rest = self.symbols.saturating_sub(before);
-        if rest < PAGE_SYMBOLS { rest } else { PAGE_SYMBOLS }
-    }
-
     /// The payload of a page of symbols.
     async fn symbol_page(&self, page: u32) -> Result<Rc<[u8]>> {
         let bounds = self.symbol_offsets.get(page as usize).zip(self.symbol_offsets.get(page as usize + 1));
         let (offset, end) = bounds.ok_or_else(|| self.corrupt(0, "a label is not in the index"))?;
         let bytes = self.piece(*offset, (end - offset) as usize).await?;
-        let payload = checked_page(&bytes, self.symbols_of(page))
+        let payload = checked_page(&bytes, page_len(page, self.symbols))
             .ok_or_else(|| self.corrupt(*offset, "a page of labels is damaged"))?;
         Ok(Rc::from(payload))
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::format::{PIECE_LEN_MAX, PageOffsets, TRAILER_LEN, Trailer, read_pages};
 use super::page::PageReader;
-use super::symbols::{PAGE_SYMBOLS, checked_page, page_of, symbol_at};
+use super::symbols::{checked_page, page_len, page_of, symbol_at};
 use hashbrown::HashMap;
 
 use super::{BulkRead, ScannedSeries};
@@ -90,7 +90,7 @@ impl<R: BulkRead> IndexScanner<R> {
         self.labels.clear();
         for symbol in symbols {
             let page = page_of(*symbol);
-            let count = self.symbols.saturating_sub(page.saturating_mul(PAGE_SYMBOLS)).min(PAGE_SYMBOLS);
+            let count = page_len(page, self.symbols);
             if !self.symbol_pages.contains_key(&page) {
                 let bounds =
                     self.symbol_offsets.get(page as usize).zip(self.symbol_offsets.get(page as usize + 1));

@@ -5,7 +5,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
-use super::format::{seal, unsealed};
+use crate::codec::crc::{seal, unsealed};
 
 /// Symbols of one page.
 pub(super) const PAGE_SYMBOLS: u32 = 64;
@@ -13,6 +13,12 @@ pub(super) const PAGE_SYMBOLS: u32 = 64;
 /// Page of a symbol.
 pub(super) const fn page_of(symbol: u32) -> u32 {
     symbol / PAGE_SYMBOLS
+}
+
+/// Symbols that a page has, of so many in all.
+pub(super) const fn page_len(page: u32, symbols: u32) -> u32 {
+    let rest = symbols.saturating_sub(page.saturating_mul(PAGE_SYMBOLS));
+    if rest < PAGE_SYMBOLS { rest } else { PAGE_SYMBOLS }
 }
 
 /// The bytes of a page of symbols, checksum included.

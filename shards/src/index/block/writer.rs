@@ -6,13 +6,12 @@ use hashbrown::hash_table::Entry;
 
 use super::Sink;
 use super::dictionary::DictionaryBuilder;
-use super::format::{
-    DictionaryEntry, HEADER_LEN, LENGTH_BITS, NameEntry, Place, Trailer, header, put_top, seal,
-};
+use super::format::{DictionaryEntry, HEADER_LEN, LENGTH_BITS, NameEntry, Place, Trailer, header, put_top};
 use super::list::ListBuilder;
 use super::page::PageBuilder;
 use super::symbols::{PAGE_SYMBOLS, encode_page};
 use crate::codec::Cursor;
+use crate::codec::crc::seal;
 use crate::codec::varint::put_uvarint;
 use crate::error::{Error, Result};
 use crate::model::label::next_label;
@@ -130,14 +129,6 @@ impl LabelLists {
         }
         sorted
     }
-
-    /// Bytes held.
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.arena.capacity()
-            + self.entries.capacity() * size_of::<LabelEntry>()
-            + self.table.capacity() * size_of::<u32>()
-            + self.entries.iter().map(|entry| entry.list.heap_bytes()).sum::<usize>()
-    }
 }
 
 /// Writes an index; the series come in label order.
@@ -169,12 +160,6 @@ impl<W: Sink> IndexWriter<W> {
             before: Vec::new(),
             begun: false,
         }
-    }
-
-    /// Bytes held until the end.
-    #[must_use]
-    pub fn memory_bytes(&self) -> usize {
-        self.labels.memory_bytes() + self.page_lens.capacity() * size_of::<u32>()
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::format::{self, FRAMES_AT, FileHeader, FrameHeader, HeaderFault};
-use super::{Current, SeriesReport, TEMPORARY_SUFFIX, random_salt, temporary_path, write_table};
+use super::{Current, SeriesReport, random_salt, temporary_path, write_table};
 use crate::error::{Error, Result};
-use crate::io::{Disk, DiskFile};
+use crate::io::{Disk, DiskFile, dirs};
 use crate::limits::BLOCK_LEN;
 use crate::model::{SeriesRef, ShardId};
 
@@ -23,7 +23,7 @@ pub(super) async fn load(
     on_series: &mut impl FnMut(SeriesRef, &[u8]),
 ) -> Result<Current> {
     let names = disk.list(directory)?;
-    for name in names.iter().filter(|name| name.ends_with(TEMPORARY_SUFFIX)) {
+    for name in names.iter().filter(|name| name.ends_with(dirs::TEMPORARY_SUFFIX)) {
         disk.remove(&directory.join(name))?;
     }
     let mut generations: Vec<u64> = names.iter().filter_map(|name| format::generation_of(name)).collect();

@@ -26,11 +26,8 @@ use std::path::{Path, PathBuf};
 pub use self::format::SeriesFrame;
 use self::format::{FRAMES_AT, FileHeader};
 use crate::error::{Error, Result};
-use crate::io::{Disk, DiskFile};
+use crate::io::{Disk, DiskFile, dirs};
 use crate::model::{SeriesRef, ShardId};
-
-/// Ends the name of a file that is not published yet.
-const TEMPORARY_SUFFIX: &str = ".tmp";
 
 /// What reading the table came upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -167,7 +164,7 @@ impl SeriesFile {
 }
 
 fn temporary_path(directory: &Path, generation: u64) -> PathBuf {
-    directory.join(format!("{}{TEMPORARY_SUFFIX}", format::file_name(generation)))
+    dirs::temporary(&directory.join(format::file_name(generation)))
 }
 
 /// Not secret, only unlikely to be guessed by whoever chooses label values.
