@@ -98,6 +98,8 @@ impl Incoming {
         // Makes the thread's accept return. Fails only when another core was faster.
         let _ = rustix::net::shutdown(&*self.socket, Shutdown::Both);
         self.receiver.close();
+        // Connections that were dealt but not taken would wait for an answer that never comes.
+        while self.receiver.try_recv().is_ok() {}
     }
 }
 
@@ -148,6 +150,20 @@ mod tests {
         assert!(error.to_string().contains("--listen"), "{error}");
         let error = Listener::bind("192.0.2.1:80".parse().unwrap()).unwrap_err();
         assert!(error.to_string().contains("not an address of this machine"), "{error}");
+    }
+
+    #[test]
+    fn connections_that_nobody_took_end_with_the_listener() {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.address();
+        let cores = listener.start(1).unwrap();
+        let mut client = TcpStream::connect(address).unwrap();
+        while cores[0].receiver.is_empty() {
+            std::thread::yield_now();
+        }
+        cores[0].close();
+        let ended = std::io::Read::read(&mut client, &mut [0]);
+        assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
     }
 
     #[test]
