@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use glommio::{LocalExecutorBuilder, Placement};
 use shards::io::{Disk, prepare_executor};
 use shards::model::{SeriesRef, ShardId};
-use shards::registry::file::SeriesFile;
+use shards::registry::file::{Entry, SeriesFile};
 use shards::wal::{Record, ReplayReport, SamplesEncoder, SyncPolicy, Wal, WalOptions};
 
 const SEGMENT_BYTES: u64 = 2 << 20;
@@ -137,7 +137,7 @@ fn the_series_table_is_read_back_from_files() {
             .collect();
         let read = || async {
             let mut table = Vec::new();
-            let mut on_series = |series: SeriesRef, bytes: &[u8]| table.push((series, bytes.to_vec()));
+            let mut on_series = |entry: Entry<'_>| table.push((entry.series, entry.labels.to_vec()));
             let path = directory.join("series");
             let opened = SeriesFile::open(&Disk::Dma, &path, ShardId(3), &mut on_series).await;
             let (file, report) = opened.unwrap();

@@ -1,5 +1,7 @@
 //! Posting lists of the live series: by pair, by label name, and of all.
 
+use std::ops::Range;
+
 use roaring::RoaringBitmap;
 
 use crate::arena::Pages;
@@ -22,18 +24,47 @@ impl MemoryIndex {
 
     /// Adds a series to the lists of one of its pairs and of the pair's name.
     pub fn insert_pair(&mut self, pair: u32, name: u32, series: u32) {
+        if let Some(postings) = self.list_of_pair(pair) {
+            postings.insert(series);
+        }
+        if let Some(postings) = self.list_of_name(name) {
+            postings.insert(series);
+        }
+    }
+
+    /// Adds series to the list of all, and nothing else.
+    pub fn extend_all(&mut self, series: Range<u32>) {
+        self.all.insert_range(series);
+    }
+
+    /// Adds series to the list of a pair alone; they ascend.
+    pub fn extend_pair(&mut self, pair: u32, series: &[u32]) {
+        if let Some(postings) = self.list_of_pair(pair) {
+            postings.extend(series);
+        }
+    }
+
+    /// Adds series to the list of a name alone.
+    pub fn extend_name(&mut self, name: u32, series: Range<u32>) {
+        if let Some(postings) = self.list_of_name(name) {
+            postings.extend_range(series);
+        }
+    }
+
+    #[inline]
+    fn list_of_pair(&mut self, pair: u32) -> Option<&mut Postings> {
         while self.by_pair.len() <= pair as usize {
             self.by_pair.push(Postings::Empty);
         }
-        if let Some(postings) = self.by_pair.get_mut(pair) {
-            postings.insert(series);
-        }
+        self.by_pair.get_mut(pair)
+    }
+
+    #[inline]
+    fn list_of_name(&mut self, name: u32) -> Option<&mut Postings> {
         if self.by_name.len() <= name as usize {
             self.by_name.resize_with(name as usize + 1, Postings::default);
         }
-        if let Some(postings) = self.by_name.get_mut(name as usize) {
-            postings.insert(series);
-        }
+        self.by_name.get_mut(name as usize)
     }
 
     /// Takes a series out of the list of all.

@@ -3,6 +3,8 @@
 //! Most pairs of a label with many values have one series, those of few values have most series.
 //! So a list is a single number, a sorted array or a roaring bitmap, whichever is smaller.
 
+use std::ops::Range;
+
 use roaring::{MultiOps, RoaringBitmap};
 
 /// Numbers up to which an array is kept: spread over the shard's numbers, a bitmap pays some 60
@@ -48,6 +50,49 @@ impl Postings {
             Self::Bitmap(bitmap) => return bitmap.insert(series),
         }
         true
+    }
+
+    /// Adds series that ascend.
+    pub fn extend(&mut self, series: &[u32]) {
+        if self.view().len() + series.len() as u64 <= LIST_MAX as u64 {
+            for one in series {
+                self.insert(*one);
+            }
+            return;
+        }
+        let bitmap = self.as_bitmap();
+        match series {
+            [first, .., last] if (last - first) as usize + 1 == series.len() => {
+                bitmap.insert_range(*first..=*last);
+            }
+            // All in one call where they come behind those that are there.
+            _ => {
+                if bitmap.append(series.iter().copied()).is_err() {
+                    bitmap.extend(series);
+                }
+            }
+        }
+    }
+
+    /// Adds neighbouring numbers.
+    pub fn extend_range(&mut self, series: Range<u32>) {
+        if self.view().len() + series.len() as u64 <= LIST_MAX as u64 {
+            for one in series {
+                self.insert(one);
+            }
+        } else {
+            self.as_bitmap().insert_range(series);
+        }
+    }
+
+    fn as_bitmap(&mut self) -> &mut RoaringBitmap {
+        if !matches!(self, Self::Bitmap(_)) {
+            *self = Self::Bitmap(Box::new(self.view().to_bitmap()));
+        }
+        match self {
+            Self::Bitmap(bitmap) => bitmap,
+            _ => unreachable!("it was made one"),
+        }
     }
 
     /// Takes a series out; whether it was there.

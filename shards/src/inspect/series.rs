@@ -63,9 +63,9 @@ pub(super) fn read(
         }
         summary.frames += 1;
         let mut canonical = true;
-        let read = format::read_payload(payload, |series, labels| {
-            numbers.insert(series.0);
-            canonical &= Labels::from_canonical(labels).is_ok();
+        let read = format::read_payload(payload, |entry| {
+            numbers.insert(entry.series.0);
+            canonical &= Labels::from_canonical(entry.labels).is_ok();
         });
         if read.is_err() || !canonical {
             found(at, "an entry of the series table cannot be read");

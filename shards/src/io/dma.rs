@@ -55,10 +55,10 @@ impl DirectFile {
         self.file.fdatasync().await.map_err(|error| glommio_error("sync", &self.path, error))
     }
 
-    pub(super) fn read_at(&self, position: u64, len: usize) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; len];
+    pub(super) fn read_into(&self, position: u64, len: usize, into: &mut Vec<u8>) -> Result<()> {
+        into.resize(len, 0);
         let mut filled = 0;
-        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             match self.reader.read_at(rest, position + filled as u64) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
@@ -66,8 +66,8 @@ impl DirectFile {
                 Err(error) => return Err(Error::io("read", &self.path, &error)),
             }
         }
-        bytes.truncate(filled);
-        Ok(bytes)
+        into.truncate(filled);
+        Ok(())
     }
 
     pub(super) fn len(&self) -> Result<u64> {

@@ -207,13 +207,13 @@ impl DiskFile {
         }
     }
 
-    /// Up to `len` bytes from `position`: fewer at the end of the file. Meant for recovery: it may
-    /// block the core.
-    pub fn read_at(&self, position: u64, len: usize) -> Result<Vec<u8>> {
+    /// Replaces what is in `into` by up to `len` bytes from `position`: fewer at the end of the file.
+    /// Meant for recovery: it may block the core.
+    pub fn read_into(&self, position: u64, len: usize, into: &mut Vec<u8>) -> Result<()> {
         match self {
-            Self::Dma(file) => file.read_at(position, len),
+            Self::Dma(file) => file.read_into(position, len, into),
             #[cfg(any(test, feature = "sim"))]
-            Self::Sim(file) => file.read_at(position, len),
+            Self::Sim(file) => file.read_at(position, len).map(|bytes| *into = bytes),
         }
     }
 

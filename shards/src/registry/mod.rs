@@ -8,6 +8,7 @@
 //! Invariant: a series is in all of these or in none, and a pair exists as long as a series has it.
 
 pub mod file;
+mod load;
 mod order;
 mod pairs;
 mod source;
@@ -191,18 +192,6 @@ impl Registry {
         Ok(series)
     }
 
-    /// Takes up a series that is in the table on disk, under the number it has there.
-    pub fn load_at(
-        &mut self,
-        series: SeriesRef,
-        key: SeriesKey,
-        label_bytes: &[u8],
-    ) -> Result<(), RegistryError> {
-        self.replace_at(series, key, label_bytes).inspect(|()| {
-            self.unsaved.pop_if(|last| *last == series.0);
-        })
-    }
-
     /// Series that are not yet in the table on disk, as far as they were not asked for before.
     pub fn take_unsaved(&mut self) -> Vec<SeriesRef> {
         let unsaved = std::mem::take(&mut self.unsaved);
@@ -242,13 +231,18 @@ impl Registry {
         if outcome != Err(RegistryError::Taken) || series.0 >= SERIES_MAX {
             return outcome;
         }
+        self.vacate(series, key);
+        self.insert_at(series, key, label_bytes)
+    }
+
+    /// Forgets whoever has a number or a key.
+    fn vacate(&mut self, series: SeriesRef, key: SeriesKey) {
         if let Some(former) = self.find(key) {
             self.forget(former);
         }
         if self.contains(series) {
             self.take_out(series);
         }
-        self.insert_at(series, key, label_bytes)
     }
 
     /// Takes a series whose number and key are free.
@@ -261,6 +255,11 @@ impl Registry {
             self.index.insert_pair(pair, self.pairs.name_of(pair), series.0);
         }
         self.index.insert(series.0);
+        self.enter(series, key);
+    }
+
+    /// Enters a series under its number and its key; its pairs are in the scratch list.
+    fn enter(&mut self, series: SeriesRef, key: SeriesKey) {
         while self.refs_end() <= series.0 {
             if self.refs_end() < series.0 {
                 self.free.push(self.refs_end());
@@ -329,9 +328,12 @@ impl Registry {
         };
         let in_table = self.table.remove(key, series.0);
         assert!(in_table, "series {} is in the table", series.0);
-        for pair in self.pair_lists.get(list.at, usize::from(list.count)) {
-            if self.index.remove_pair(*pair, self.pairs.name_of(*pair), series.0) {
-                self.pairs.remove(*pair);
+        // One that is still being loaded is in no list yet.
+        if self.index.all().contains(series.0) {
+            for pair in self.pair_lists.get(list.at, usize::from(list.count)) {
+                if self.index.remove_pair(*pair, self.pairs.name_of(*pair), series.0) {
+                    self.pairs.remove(*pair);
+                }
             }
         }
         self.pair_lists.free(list.at, usize::from(list.count));

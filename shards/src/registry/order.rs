@@ -39,10 +39,12 @@ impl Registry {
             return;
         }
         let mut fresh = std::mem::take(&mut self.unranked);
-        fresh.sort_unstable();
-        fresh.dedup();
-        fresh.retain(|series| self.contains(SeriesRef(*series)));
-        // Loaded from a checkpoint they are in order already, which the sort then finds at once.
+        let mut seen = vec![false; self.refs_end() as usize];
+        fresh.retain(|series| {
+            let first = seen.get_mut(*series as usize).is_some_and(|seen| !std::mem::replace(seen, true));
+            first && self.contains(SeriesRef(*series))
+        });
+        // The table on disk is in order for long stretches, which the sort makes use of.
         fresh.sort_by(|left, right| self.compare(*left, *right));
         // A number that was given away since has the rank of its former owner.
         let renamed: RoaringBitmap = fresh.iter().copied().collect();

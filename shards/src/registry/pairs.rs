@@ -92,6 +92,11 @@ impl Pairs {
         Some(name)
     }
 
+    /// One more than the highest id ever used.
+    pub(super) fn end(&self) -> u32 {
+        self.pairs.len() as u32
+    }
+
     /// Canonical bytes of a pair.
     #[inline]
     pub(super) fn label(&self, id: u32) -> &[u8] {

@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_lite::future::block_on;
 use proptest::prelude::*;
 
+use super::file::SeriesFile;
 use super::*;
+use crate::io::Disk;
+use crate::io::sim::SimDisk;
 use crate::model::label::put_label;
-use crate::model::{KeyHasher, MatchOp};
+use crate::model::{KeyHasher, MatchOp, ShardId};
 
 const HASHER: KeyHasher = KeyHasher::new(7);
 
@@ -97,6 +101,61 @@ proptest! {
         }
         prop_assert_eq!(registry.refs_end(), end);
         check(&registry, &model);
+    }
+
+    #[test]
+    fn a_loaded_table_equals_its_entries_taken_up_one_by_one(
+        appends in proptest::collection::vec(proptest::collection::vec((0u32..300, labels()), 1..40), 0..8)
+    ) {
+        let disk = Disk::Sim(SimDisk::new(1));
+        let directory = std::path::Path::new("/series");
+        let (table, _) = block_on(SeriesFile::open(&disk, directory, ShardId(0), |_| {})).unwrap();
+        let mut one_by_one = Registry::new();
+        for append in &appends {
+            let entries: Vec<_> =
+                append.iter().map(|(number, labels)| (SeriesRef(*number), labels.as_bytes())).collect();
+            block_on(table.append(&entries)).unwrap();
+            for (series, labels) in entries {
+                one_by_one.replace_at(series, HASHER.key(labels), labels).unwrap();
+            }
+        }
+        drop(table);
+        let mut registry = Registry::new();
+        let mut loader = registry.load();
+        block_on(SeriesFile::open(&disk, directory, ShardId(0), |entry| {
+            loader.add(entry, HASHER.key(entry.labels)).unwrap();
+        })).unwrap();
+        loader.finish();
+        prop_assert_eq!(registry.take_unsaved(), vec![]);
+        let model: BTreeMap<u32, Labels> =
+            one_by_one.iter().map(|(series, _)| (series.0, one_by_one.labels(series))).collect();
+        check(&registry, &model);
+        for name in ["a", "b", "c", "d", "none"] {
+            for (op, pattern) in [(MatchOp::Equal, "x"), (MatchOp::Equal, ""), (MatchOp::NotRegex, "x|yz")] {
+                let matchers = [Matcher::new(op, name, pattern).unwrap()];
+                prop_assert_eq!(registry.select(&matchers), one_by_one.select(&matchers));
+            }
+        }
+        prop_assert_eq!(registry.in_label_order(), one_by_one.in_label_order());
+        // It goes on as any other.
+        for series in model.keys() {
+            prop_assert!(registry.remove(SeriesRef(*series)));
+        }
+        check(&registry, &BTreeMap::new());
+    }
+
+    #[test]
+    fn long_lists_are_loaded_too(step in 1u32..3, count in 100u32..70_000) {
+        let mut postings = crate::index::Postings::default();
+        let numbers: Vec<u32> = (0..count).map(|number| number * step).collect();
+        for part in numbers.chunks(33_333) {
+            postings.extend(part);
+        }
+        prop_assert!(postings.view().to_bitmap().iter().eq(numbers));
+        let mut postings = crate::index::Postings::default();
+        postings.extend_range(5..5 + count);
+        postings.extend_range(7..5 + count / 2);
+        prop_assert!(postings.view().to_bitmap().iter().eq(5..5 + count));
     }
 
     #[test]

@@ -40,13 +40,14 @@ impl Shard {
         let mut registry = Registry::new();
         let mut lost_series = 0;
         let series_directory = options.directory.join(dirs::SERIES_DIRECTORY);
-        let opened = SeriesFile::open(&disk, &series_directory, options.shard, |series, labels| {
-            let key = options.hasher.key(labels);
-            if registry.load_at(series, key, labels).is_err() {
+        let mut loader = registry.load();
+        let opened = SeriesFile::open(&disk, &series_directory, options.shard, |entry| {
+            if loader.add(entry, options.hasher.key(entry.labels)).is_err() {
                 lost_series += 1;
             }
         });
         let (series_file, series_report) = opened.await?;
+        loader.finish();
         counters.damage_found.set(series_report.frames_bad + series_report.files_damaged);
         let sequences = parts.iter().map(|part| part.meta.sequences.max);
         let sequence =

@@ -38,7 +38,7 @@ impl Shard {
         }
         let order = self.state.borrow_mut().registry.in_label_order();
         let series_directory = directory.join(dirs::SERIES_DIRECTORY);
-        let (table, _) = SeriesFile::open(&self.disk, &series_directory, self.id(), |_, _| {}).await?;
+        let (table, _) = SeriesFile::open(&self.disk, &series_directory, self.id(), |_| {}).await?;
         table.checkpoint(self.series_in(order)).await?;
         for name in [tombstone::DELETES_FILE, METADATA_FILE] {
             if let Some(bytes) = self.disk.read_small(&self.options.directory.join(name), 1 << 30)? {

@@ -63,18 +63,16 @@ pub(super) struct Found {
 /// Opens every segment of the directory.
 pub(super) async fn find(disk: &Disk, directory: &Path, shard: ShardId) -> Result<Found> {
     let mut found = Found::default();
+    let mut block = Vec::new();
     for name in disk.list(directory)? {
         let Some(slot) = slot_of(&name) else { continue };
         found.slot_end = found.slot_end.max(slot.saturating_add(1));
         let file = disk.open(&directory.join(&name)).await?;
         let len = file.len()?;
-        let block = match file.read_at(0, BLOCK_LEN) {
-            Ok(block) => block,
-            Err(error) => {
-                damaged(&mut found, &file.path(), &error.to_string());
-                continue;
-            }
-        };
+        if let Err(error) = file.read_into(0, BLOCK_LEN, &mut block) {
+            damaged(&mut found, &file.path(), &error.to_string());
+            continue;
+        }
         if block.iter().all(|byte| *byte == 0) {
             found.free.push(FreeSlot { slot, len });
             continue;
@@ -205,7 +203,7 @@ impl<'a> SegmentReader<'a> {
     fn fill(&mut self, position: u64, len: usize) -> Result<()> {
         let end = position + len as u64;
         if position < self.window_start || end > self.window_start + self.window.len() as u64 {
-            self.window = self.segment.file.read_at(position, len.max(WINDOW_LEN))?;
+            self.segment.file.read_into(position, len.max(WINDOW_LEN), &mut self.window)?;
             self.window_start = position;
         }
         Ok(())

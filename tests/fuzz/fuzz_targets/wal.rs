@@ -61,10 +61,10 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = table::FileHeader::decode(bytes);
     let mut again = table::SeriesFrame::default();
     let mut entries = Vec::new();
-    let _ = table::read_payload(bytes, |series: SeriesRef, labels| {
+    let _ = table::read_payload(bytes, |entry| {
         if !again.is_full() {
-            again.push(series, labels);
-            entries.push((series, labels.to_vec()));
+            again.push(entry.series, entry.labels);
+            entries.push((entry.series, entry.labels.to_vec()));
         }
     });
     assert_eq!(again.count(), entries.len() as u64);

@@ -299,14 +299,29 @@ impl FrameHeader {
     }
 }
 
+/// A series as a frame tells it.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    pub series: SeriesRef,
+    /// Canonical label bytes.
+    pub labels: &'a [u8],
+    /// The labels by their numbers in the frame: places in `named`.
+    pub numbers: &'a [u32],
+    /// The labels that the frame has named so far. The next entry of the same frame has these and more.
+    pub named: &'a [&'a [u8]],
+    /// The first entry of its frame.
+    pub first: bool,
+}
+
 /// Hands the series of a frame's payload to `on_series`, and says how many they were. What came
 /// before a malformed entry has been handed over.
-pub fn read_payload(payload: &[u8], mut on_series: impl FnMut(SeriesRef, &[u8])) -> Result<u64, Truncated> {
+pub fn read_payload(payload: &[u8], mut on_series: impl FnMut(Entry<'_>)) -> Result<u64, Truncated> {
     let mut cursor = Cursor::new(payload);
     let mut series = 0_i64;
-    let mut known: Vec<&[u8]> = Vec::new();
+    let mut named: Vec<&[u8]> = Vec::new();
     let mut numbers: Vec<u32> = Vec::new();
-    let mut labels: Vec<u8> = Vec::new();
+    // The label bytes of the entry, and where each label begins.
+    let (mut labels, mut starts): (Vec<u8>, Vec<usize>) = (Vec::new(), Vec::new());
     let mut count = 0;
     while !cursor.is_empty() {
         let start = Truncated { offset: cursor.position() };
@@ -319,24 +334,40 @@ pub fn read_payload(payload: &[u8], mut on_series: impl FnMut(SeriesRef, &[u8]))
         let masks = cursor.take(len.div_ceil(8))?;
         let before = numbers.len();
         numbers.resize(len, 0);
-        labels.clear();
+        // Up to here the labels are those of the entry before.
+        let mut kept = len.min(before);
         for (place, number) in numbers.iter_mut().enumerate() {
             let same = masks.get(place / 8).is_some_and(|mask| mask >> (place % 8) & 1 == 1);
             if !same {
+                kept = kept.min(place);
                 let moved = i64::from(*number).checked_add(cursor.varint()?).ok_or(start)?;
                 *number = u32::try_from(moved).map_err(|_| start)?;
-                if *number as usize == known.len() {
-                    known.push(cursor.length_prefixed()?);
+                if *number as usize == named.len() {
+                    named.push(cursor.length_prefixed()?);
                 }
             } else if place >= before {
                 return Err(start);
             }
-            labels.extend_from_slice(known.get(*number as usize).ok_or(start)?);
+        }
+        if let Some(from) = starts.get(kept) {
+            labels.truncate(*from);
+            starts.truncate(kept);
+        }
+        for number in numbers.iter().skip(kept) {
+            starts.push(labels.len());
+            labels.extend_from_slice(named.get(*number as usize).ok_or(start)?);
         }
         if labels.len() > LABELS_BYTES_MAX {
             return Err(start);
         }
-        on_series(SeriesRef(number), &labels);
+        let first = count == 0;
+        on_series(Entry {
+            series: SeriesRef(number),
+            labels: &labels,
+            numbers: &numbers,
+            named: &named,
+            first,
+        });
         count += 1;
     }
     Ok(count)
@@ -351,7 +382,7 @@ mod tests {
 
     fn read_all(payload: &[u8]) -> Result<Vec<(u32, Vec<u8>)>, Truncated> {
         let mut series = Vec::new();
-        let count = read_payload(payload, |number, labels| series.push((number.0, labels.to_vec())))?;
+        let count = read_payload(payload, |entry| series.push((entry.series.0, entry.labels.to_vec())))?;
         assert_eq!(count, series.len() as u64);
         Ok(series)
     }
@@ -420,7 +451,7 @@ mod tests {
 
         #[test]
         fn noise_never_panics(bytes: Vec<u8>) {
-            let _ = read_payload(&bytes, |_, _| {});
+            let _ = read_payload(&bytes, |_| {});
             let _ = FileHeader::decode(&bytes);
             let _ = FrameHeader::decode(&bytes, &FILE).map(|header| header.payload(&bytes).is_some());
         }

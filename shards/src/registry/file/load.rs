@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::format::{self, FRAMES_AT, FileHeader, FrameHeader, HeaderFault};
+use super::format::{self, Entry, FRAMES_AT, FileHeader, FrameHeader, HeaderFault};
 use super::{Current, SeriesReport, random_salt, temporary_path, write_table};
 use crate::error::{Error, Result};
 use crate::io::{Disk, DiskFile, dirs};
 use crate::limits::BLOCK_LEN;
-use crate::model::{SeriesRef, ShardId};
+use crate::model::ShardId;
 
 /// The file is read in pieces of this size, several of the largest frames each.
 const READ_LEN: usize = 4 << 20;
@@ -20,7 +20,7 @@ pub(super) async fn load(
     directory: &Path,
     shard: ShardId,
     report: &mut SeriesReport,
-    on_series: &mut impl FnMut(SeriesRef, &[u8]),
+    on_series: &mut impl FnMut(Entry<'_>),
 ) -> Result<Current> {
     let names = disk.list(directory)?;
     for name in names.iter().filter(|name| name.ends_with(dirs::TEMPORARY_SUFFIX)) {
@@ -60,7 +60,9 @@ async fn create(disk: &Disk, directory: &Path, header: FileHeader) -> Result<Cur
 /// The header of a file, or `None` where it is damaged.
 fn identify(file: &DiskFile, shard: ShardId, generation: u64) -> Result<Option<FileHeader>> {
     let corrupt = |what| Err(Error::Corrupt { path: file.path(), offset: 0, what });
-    match FileHeader::decode(&file.read_at(0, 2 * BLOCK_LEN)?) {
+    let mut blocks = Vec::new();
+    file.read_into(0, 2 * BLOCK_LEN, &mut blocks)?;
+    match FileHeader::decode(&blocks) {
         Ok(header) if header.shard != shard => corrupt("series table of another shard"),
         Ok(header) if header.generation == generation => Ok(Some(header)),
         Ok(_) | Err(HeaderFault::Damaged) => Ok(None),
@@ -89,7 +91,7 @@ async fn read_frames(
     disk: &Disk,
     current: &mut Current,
     report: &mut SeriesReport,
-    on_series: &mut impl FnMut(SeriesRef, &[u8]),
+    on_series: &mut impl FnMut(Entry<'_>),
 ) -> Result<()> {
     let file_len = current.file.len()?;
     let mut piece = Piece { start: FRAMES_AT, bytes: Vec::new() };
@@ -100,11 +102,11 @@ async fn read_frames(
         let wanted = header.map_or(BLOCK_LEN, |header| header.frame_len());
         let there = piece.from(position).len();
         if there < wanted && there < usize::try_from(file_len - position).unwrap_or(usize::MAX) {
-            let bytes = current.file.read_at(position, READ_LEN)?;
-            if bytes.len() <= there {
+            current.file.read_into(position, READ_LEN, &mut piece.bytes)?;
+            piece.start = position;
+            if piece.bytes.len() <= there {
                 break;
             }
-            piece = Piece { start: position, bytes };
             disk.yield_if_needed().await;
             continue;
         }
@@ -118,9 +120,9 @@ async fn read_frames(
                 bytes = position - current.position, "damaged part of the series table skipped");
         }
         let mut count = 0;
-        let whole = format::read_payload(payload, |series, labels| {
+        let whole = format::read_payload(payload, |entry| {
             count += 1;
-            on_series(series, labels);
+            on_series(entry);
         });
         if whole.is_err() {
             report.frames_bad += 1;

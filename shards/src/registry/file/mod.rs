@@ -23,7 +23,7 @@ use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 
-pub use self::format::SeriesFrame;
+pub use self::format::{Entry, SeriesFrame};
 use self::format::{FRAMES_AT, FileHeader};
 use crate::error::{Error, Result};
 use crate::io::{Disk, DiskFile, dirs};
@@ -78,7 +78,7 @@ impl SeriesFile {
         disk: &Disk,
         directory: &Path,
         shard: ShardId,
-        mut on_series: impl FnMut(SeriesRef, &[u8]),
+        mut on_series: impl FnMut(Entry<'_>),
     ) -> Result<(Self, SeriesReport)> {
         disk.create_directory(directory)?;
         let mut report = SeriesReport::default();

@@ -22,12 +22,16 @@ type Table = BTreeMap<u32, Vec<u8>>;
 
 fn try_open(disk: &SimDisk) -> Result<(SeriesFile, SeriesReport, Table)> {
     let mut table = Table::new();
-    let opened =
-        block_on(SeriesFile::open(&Disk::Sim(disk.clone()), &directory(), SHARD, |series, labels| {
+    let opened = block_on(SeriesFile::open(
+        &Disk::Sim(disk.clone()),
+        &directory(),
+        SHARD,
+        |Entry { series, labels, .. }| {
             if let Some(before) = table.insert(series.0, labels.to_vec()) {
                 assert_eq!(before, labels, "series {} changes its labels", series.0);
             }
-        }));
+        },
+    ));
     opened.map(|(file, report)| (file, report, table))
 }
 
@@ -280,6 +284,6 @@ fn a_file_without_header_is_set_aside() {
 fn a_table_of_another_shard_is_refused() {
     let disk = SimDisk::new(1);
     open(&disk);
-    let other = block_on(SeriesFile::open(&Disk::Sim(disk), &directory(), ShardId(2), |_, _| {}));
+    let other = block_on(SeriesFile::open(&Disk::Sim(disk), &directory(), ShardId(2), |_| {}));
     assert!(matches!(other, Err(Error::Corrupt { what: "series table of another shard", .. })));
 }
