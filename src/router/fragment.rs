@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use shards::engine::Lane;
 use shards::shard::{SampleColumns, Shard};
 
 use super::Router;
@@ -68,7 +67,7 @@ impl Router {
         for handle in self.shards.iter() {
             let (fragment, budget) = (Arc::clone(&fragment), Arc::clone(budget));
             let work = move |shard| async move { run(&shard, &fragment, &budget).await };
-            let reply = handle.call(Lane::Read, work);
+            let reply = handle.call(work);
             replies.push(reply.map_err(|error| EvalError::Unavailable(error.to_string()))?);
         }
         let mut outputs = Vec::with_capacity(replies.len());

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use shards::engine::Lane;
 use shards::model::{Labels, Matcher, TimeRange};
 use shards::shard::Shard;
 
@@ -58,7 +57,7 @@ impl Router {
     {
         let mut replies = Vec::with_capacity(self.shards.len());
         for handle in self.shards.iter() {
-            replies.push(handle.call(Lane::Read, question.clone())?);
+            replies.push(handle.call(question.clone())?);
         }
         let mut answers = Vec::with_capacity(replies.len());
         for reply in replies {

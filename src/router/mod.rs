@@ -13,7 +13,7 @@ pub mod write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use shards::engine::{CallError, Engine, EngineHandle, Lane, ShardHandle, ShardState};
+use shards::engine::{CallError, Engine, EngineHandle, ShardHandle, ShardState};
 use shards::model::KeyHasher;
 use shards::shard::ShardMetrics;
 
@@ -96,13 +96,13 @@ impl Router {
         let (before, after) = self.shards.split_at(turn);
         let in_turn = after.iter().chain(before);
         // A server has at least one shard, so there is always one to fall back on.
-        in_turn.min_by_key(|shard| shard.backlog(Lane::Write)).unwrap_or(&self.shards[0])
+        in_turn.min_by_key(|shard| shard.backlog()).unwrap_or(&self.shards[0])
     }
 
     /// Figures of every shard that answers.
     pub async fn metrics(&self) -> Vec<(u16, ShardMetrics)> {
         let calls = self.shards.iter().filter_map(|shard| {
-            let reply = shard.call(Lane::Read, |shard| async move { shard.metrics() }).ok()?;
+            let reply = shard.call(|shard| async move { shard.metrics() }).ok()?;
             Some(async move { reply.await.ok().map(|metrics| (shard.shard().0, metrics)) })
         });
         futures_util::future::join_all(calls).await.into_iter().flatten().collect()

@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use shards::engine::{CallError, Lane, Reply};
+use shards::engine::{CallError, Reply};
 use shards::model::{Metadata, SampleBatch};
-use shards::shard::{AppendOutcome, RefuseReason as ShardReason, Shard};
+use shards::shard::{AppendOutcome, RefuseReason as ShardReason, Shard, Writer};
 
 use super::{Router, RouterError};
 use crate::ingest::{
@@ -46,10 +46,10 @@ impl Router {
         let router = self.clone();
         let reply = self
             .least_loaded()
-            .call(Lane::Write, move |shard| async move {
+            .write(move |writer| async move {
                 let request = router.decode(&body)?;
                 drop(body);
-                Ok(router.store_from(&shard, request).await?)
+                Ok(router.store_from(&writer, request).await?)
             })
             .map_err(RouterError::from)?;
         reply.await.map_err(RouterError::from)?
@@ -58,8 +58,8 @@ impl Router {
     /// Stores a request that was built on this core.
     pub async fn write_request(&self, request: WriteRequest) -> Result<WriteSummary, RouterError> {
         let router = self.clone();
-        let work = move |shard| async move { router.store_from(&shard, request).await };
-        self.least_loaded().call(Lane::Write, work)?.await?
+        let work = move |writer| async move { router.store_from(&writer, request).await };
+        self.least_loaded().write(work)?.await?
     }
 
     fn decode(&self, body: &[u8]) -> Result<WriteRequest, DecodeError> {
@@ -84,17 +84,13 @@ impl Router {
         total
     }
 
-    /// Runs on the core of `shard`.
-    async fn store_from(
-        &self,
-        shard: &Rc<Shard>,
-        request: WriteRequest,
-    ) -> Result<WriteSummary, RouterError> {
+    /// Runs on the core of `writer`.
+    async fn store_from(&self, writer: &Writer, request: WriteRequest) -> Result<WriteSummary, RouterError> {
         let mut summary = request.refused;
         let described = self.send_metadata(request.metadata)?;
-        let again = self.store_batches(shard, request.batches, &mut summary).await?;
+        let again = self.store_batches(writer, request.batches, &mut summary).await?;
         let again = self.canonical_batches(&again, &mut summary);
-        for batch in self.store_batches(shard, again, &mut summary).await? {
+        for batch in self.store_batches(writer, again, &mut summary).await? {
             // Canonical by our own making; if the shard disagrees still, the labels are at fault.
             for series in batch.series() {
                 let samples = series.timestamps_ms.len() as u64;
@@ -112,7 +108,7 @@ impl Router {
     /// did not accept as they are.
     async fn store_batches(
         &self,
-        here: &Rc<Shard>,
+        here: &Writer,
         batches: Vec<SampleBatch>,
         summary: &mut WriteSummary,
     ) -> Result<Vec<SampleBatch>, RouterError> {
@@ -126,8 +122,8 @@ impl Router {
                 own = Some(batch);
                 continue;
             }
-            sent.push(handle.call(Lane::Write, move |shard| async move {
-                let outcome = shard.append(&batch).await;
+            sent.push(handle.write(move |writer| async move {
+                let outcome = writer.append(&batch).await;
                 (outcome, batch)
             }));
         }
@@ -204,9 +200,8 @@ impl Router {
             }
         }
         let sent = self.shards.iter().zip(by_shard).filter(|(_, list)| !list.is_empty());
-        let calls = sent.map(|(handle, list)| {
-            handle.call(Lane::Write, |shard| async move { shard.append_metadata(list).await })
-        });
+        let calls = sent
+            .map(|(handle, list)| handle.write(|writer| async move { writer.append_metadata(list).await }));
         Ok(calls.collect::<Result<_, CallError>>()?)
     }
 }

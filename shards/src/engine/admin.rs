@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::{Engine, EngineHandle, Retention, shard_retention};
-use crate::engine::{CallError, Lane};
+use crate::engine::CallError;
 use crate::error::{Error, Result};
 use crate::io::dirs;
 use crate::model::{Matcher, TimeRange};
@@ -22,12 +22,12 @@ impl From<CallError> for Error {
 
 impl EngineHandle {
     /// Has every shard do something and waits for all of them; the first failure counts.
-    async fn all<F, Fut>(&self, lane: Lane, work: F) -> Result<()>
+    async fn all<F, Fut>(&self, work: F) -> Result<()>
     where
         F: FnOnce(Rc<Shard>) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = Result<()>> + 'static,
     {
-        let asked: Vec<_> = self.shards.iter().map(|shard| shard.call(lane, work.clone())).collect();
+        let asked: Vec<_> = self.shards.iter().map(|shard| shard.call(work.clone())).collect();
         let mut outcome = Ok(());
         for reply in asked {
             let done = match reply {
@@ -43,22 +43,22 @@ impl EngineHandle {
 
     /// Writes what is in memory to disk as runs.
     pub async fn flush(&self) -> Result<()> {
-        self.all(Lane::Read, |shard| async move { shard.flush_and_trim().await }).await
+        self.all(|shard| async move { shard.flush_and_trim().await }).await
     }
 
     /// Flushes, then merges everything to the highest level.
     pub async fn compact(&self) -> Result<()> {
-        self.all(Lane::Read, |shard| async move { shard.compact().await }).await
+        self.all(|shard| async move { shard.compact().await }).await
     }
 
     /// Deletes the samples in a range of the series that satisfy one of the selectors.
     pub async fn delete(&self, selectors: Vec<Vec<Matcher>>, range: TimeRange) -> Result<()> {
-        self.all(Lane::Write, move |shard| async move { shard.delete(&selectors, range).await }).await
+        self.all(move |shard| async move { shard.delete(&selectors, range).await }).await
     }
 
     /// Carries deletes out on everything on disk.
     pub async fn clean_tombstones(&self) -> Result<()> {
-        self.all(Lane::Read, |shard| async move { shard.clean_tombstones().await }).await
+        self.all(|shard| async move { shard.clean_tombstones().await }).await
     }
 
     /// Copies everything into a directory that does not exist yet, by links: a data directory of its
@@ -71,9 +71,8 @@ impl EngineHandle {
         }
         dirs::create_directory(&directory)?;
         let to = directory.clone();
-        let linked = self.all(Lane::Read, move |shard| async move {
-            shard.snapshot(&dirs::shard_directory(&to, shard.id())).await
-        });
+        let linked = self
+            .all(move |shard| async move { shard.snapshot(&dirs::shard_directory(&to, shard.id())).await });
         // The file that makes it a data directory comes last.
         let outcome = linked.await.and_then(|()| super::data_dir::write(&directory, self.meta));
         if outcome.is_err() {
@@ -86,7 +85,7 @@ impl EngineHandle {
     /// Changes what is kept.
     pub async fn set_retention(&self, retention: Retention) -> Result<()> {
         let share = shard_retention(retention, &self.directory, self.meta.shards)?;
-        self.all(Lane::Read, move |shard| async move {
+        self.all(move |shard| async move {
             shard.set_retention(share);
             shard.apply_retention()
         })

@@ -1,7 +1,8 @@
-//! One executor thread: it opens its shards, works off their mailboxes until these close, and then
-//! makes durable what is left.
+//! One executor thread: it opens its shards, taking writes for them from the start, works off their
+//! mailboxes until these close, and then makes durable what is left.
 
 use std::cell::Cell;
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use super::mailbox::{Inbox, Job, ShardState};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::io::{Disk, Workers, coop, nudge};
-use crate::shard::{Shard, ShardOptions};
+use crate::shard::{Shard, ShardOptions, Writer};
 use crate::wal::SyncPolicy;
 
 /// Task queue shares: while both have work, writes get this much more than reads.
@@ -78,26 +79,35 @@ async fn serve(
 ) -> Result<()> {
     let Tenancy { inbox, options } = tenant;
     let state = Arc::clone(&inbox.state);
-    let shard = match open(options, workers).await {
-        Ok(shard) => Rc::new(shard),
-        Err(error) => {
-            state.set(ShardState::Failed);
-            tracing::error!(shard = inbox.shard.0, %error, "shard did not open");
-            return Err(error);
-        }
-    };
-    state.set(ShardState::Ready);
     let gate = Gate::default();
+    let fail = |error: &Error| {
+        state.set(ShardState::Failed);
+        tracing::error!(shard = inbox.shard.0, %error, "shard did not open");
+    };
+    crate::io::prepare_executor(&options.directory).await.inspect_err(fail)?;
+    let writer = Writer::open(&Disk::Dma, Clock::System, &options).await.inspect_err(fail)?;
+    let writes = work_off(writer.clone(), inbox.write, gate.clone(), write_queue);
+    let writes = start(writes, write_queue)?;
+    let opened = Shard::open(Disk::Dma, workers, Clock::System, options).await.map(Rc::new);
+    let opened = match opened {
+        Ok(shard) => writer.take_over(&shard).await.map(|()| shard),
+        Err(error) => Err(error),
+    };
+    let shard = opened.inspect_err(|error| {
+        fail(error);
+        writer.refuse(error.clone());
+    })?;
+    let admitting = spawn_local({
+        let (writer, shard) = (writer.clone(), Rc::clone(&shard));
+        async move { writer.finish(&shard).await }
+    });
+    state.set(ShardState::Ready);
     let timer = sync_timer(&shard, &gate);
     let upkeep = upkeep(&shard, &gate);
-    let reads =
-        spawn_local_into(work_off(Rc::clone(&shard), inbox.read, gate.clone(), read_queue), read_queue);
-    let reads = reads.map_err(|error| Error::Executor { reason: error.to_string() })?.detach();
-    let writes =
-        spawn_local_into(work_off(Rc::clone(&shard), inbox.write, gate.clone(), write_queue), write_queue);
-    let writes = writes.map_err(|error| Error::Executor { reason: error.to_string() })?.detach();
+    let reads = start(work_off(Rc::clone(&shard), inbox.read, gate.clone(), read_queue), read_queue)?;
     writes.await;
     shard.begin_close();
+    admitting.await;
     reads.await;
     gate.drained().await;
     for task in upkeep {
@@ -111,16 +121,24 @@ async fn serve(
     closed
 }
 
-async fn open(options: ShardOptions, workers: Workers) -> Result<Shard> {
-    crate::io::prepare_executor(&options.directory).await?;
-    Shard::open(Disk::Dma, workers, Clock::System, options).await
+fn start(
+    work: impl Future<Output = ()> + 'static,
+    queue: TaskQueueHandle,
+) -> Result<glommio::task::JoinHandle<()>> {
+    let started = spawn_local_into(work, queue);
+    started.map(glommio::Task::detach).map_err(|error| Error::Executor { reason: error.to_string() })
 }
 
 /// Starts every job that comes, until all senders are gone or the mailbox is closed.
-async fn work_off(shard: Rc<Shard>, inbox: async_channel::Receiver<Job>, gate: Gate, queue: TaskQueueHandle) {
+async fn work_off<T: Clone + 'static>(
+    target: T,
+    inbox: async_channel::Receiver<Job<T>>,
+    gate: Gate,
+    queue: TaskQueueHandle,
+) {
     while let Ok(job) = inbox.recv().await {
         let pass = gate.enter();
-        let work = job(Rc::clone(&shard));
+        let work = job(target.clone());
         let running = spawn_local_into(
             async move {
                 work.await;

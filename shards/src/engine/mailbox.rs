@@ -1,8 +1,9 @@
 //! Bounded mailboxes through which any thread asks a shard to do something.
 //!
-//! What is sent is a closure that runs on the shard's core with the shard in hand; the reply comes
-//! back through a one-shot channel. A full mailbox refuses at once: nothing queues without bound.
-//! Each shard has two lanes, so that a pile of queries never holds up writes.
+//! What is sent is a closure that runs on the shard's core with the shard in hand, or the door for
+//! its writes, which is open before the shard is; the reply comes back through a one-shot channel. A
+//! full mailbox refuses at once: nothing queues without bound. Each shard has two, so that a pile of
+//! queries never holds up writes.
 //!
 //! A caller that drops its [`Reply`] does not stop a write: the closure runs to its end on the
 //! shard's core. Long reads watch a cancel flag of their own.
@@ -17,22 +18,15 @@ use std::task::{Context, Poll};
 use async_channel::{Receiver, Sender, TrySendError};
 
 use crate::model::ShardId;
-use crate::shard::Shard;
+use crate::shard::{Shard, Writer};
 
-/// Jobs that may wait in one lane of one shard.
+/// Jobs that may wait in one mailbox of one shard.
 pub const MAILBOX_DEPTH_MAX: usize = 1024;
 
 type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Work for the shard's core.
-pub(super) type Job = Box<dyn FnOnce(Rc<Shard>) -> LocalFuture + Send>;
-
-/// Kind of work: each has its own mailbox and task queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lane {
-    Write,
-    Read,
-}
+pub(super) type Job<T> = Box<dyn FnOnce(T) -> LocalFuture + Send>;
 
 /// Why a shard did not take or finish a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -76,8 +70,8 @@ impl SharedState {
 /// Address of one shard. Cheap to clone; usable from any thread.
 pub struct ShardHandle {
     shard: ShardId,
-    write: Sender<Job>,
-    read: Sender<Job>,
+    write: Sender<Job<Writer>>,
+    read: Sender<Job<Rc<Shard>>>,
     state: Arc<SharedState>,
 }
 
@@ -95,8 +89,8 @@ impl Clone for ShardHandle {
 /// The shard's ends of its mailboxes.
 pub(super) struct Inbox {
     pub(super) shard: ShardId,
-    pub(super) write: Receiver<Job>,
-    pub(super) read: Receiver<Job>,
+    pub(super) write: Receiver<Job<Writer>>,
+    pub(super) read: Receiver<Job<Rc<Shard>>>,
     pub(super) state: Arc<SharedState>,
 }
 
@@ -120,17 +114,10 @@ impl ShardHandle {
         self.state.get()
     }
 
-    /// Jobs waiting in a lane: a measure of how loaded the shard is.
+    /// Writes that wait: a measure of how loaded the shard is.
     #[must_use]
-    pub fn backlog(&self, lane: Lane) -> usize {
-        self.lane(lane).len()
-    }
-
-    const fn lane(&self, lane: Lane) -> &Sender<Job> {
-        match lane {
-            Lane::Write => &self.write,
-            Lane::Read => &self.read,
-        }
+    pub fn backlog(&self) -> usize {
+        self.write.len()
     }
 
     /// Takes no more jobs; those waiting are still done.
@@ -139,30 +126,53 @@ impl ShardHandle {
         self.read.close();
     }
 
+    /// Has `work` write on the shard's core, also while the shard is still reading its log. The job is
+    /// queued when this returns `Ok`.
+    pub fn write<R, F, Fut>(&self, work: F) -> Result<Reply<R>, CallError>
+    where
+        R: Send + 'static,
+        F: FnOnce(Writer) -> Fut + Send + 'static,
+        Fut: Future<Output = R> + 'static,
+    {
+        match self.state.get() {
+            ShardState::Recovering | ShardState::Ready => send(self.shard, &self.write, work),
+            ShardState::Stopped | ShardState::Failed => Err(CallError::Stopped(self.shard)),
+        }
+    }
+
     /// Has `work` done on the shard's core. The job is queued when this returns `Ok`.
-    pub fn call<R, F, Fut>(&self, lane: Lane, work: F) -> Result<Reply<R>, CallError>
+    pub fn call<R, F, Fut>(&self, work: F) -> Result<Reply<R>, CallError>
     where
         R: Send + 'static,
         F: FnOnce(Rc<Shard>) -> Fut + Send + 'static,
         Fut: Future<Output = R> + 'static,
     {
         match self.state.get() {
-            ShardState::Ready => {}
-            ShardState::Recovering => return Err(CallError::NotReady(self.shard)),
-            ShardState::Stopped | ShardState::Failed => return Err(CallError::Stopped(self.shard)),
+            ShardState::Ready => send(self.shard, &self.read, work),
+            ShardState::Recovering => Err(CallError::NotReady(self.shard)),
+            ShardState::Stopped | ShardState::Failed => Err(CallError::Stopped(self.shard)),
         }
-        let (sender, receiver) = oneshot::async_channel();
-        let job: Job = Box::new(move |shard| {
-            Box::pin(async move {
-                // A caller that has gone away does not want the reply.
-                let _ = sender.send(work(shard).await);
-            })
-        });
-        match self.lane(lane).try_send(job) {
-            Ok(()) => Ok(Reply { shard: self.shard, receiver }),
-            Err(TrySendError::Full(_)) => Err(CallError::Busy(self.shard)),
-            Err(TrySendError::Closed(_)) => Err(CallError::Stopped(self.shard)),
-        }
+    }
+}
+
+fn send<T, R, F, Fut>(shard: ShardId, mailbox: &Sender<Job<T>>, work: F) -> Result<Reply<R>, CallError>
+where
+    T: 'static,
+    R: Send + 'static,
+    F: FnOnce(T) -> Fut + Send + 'static,
+    Fut: Future<Output = R> + 'static,
+{
+    let (sender, receiver) = oneshot::async_channel();
+    let job: Job<T> = Box::new(move |target| {
+        Box::pin(async move {
+            // A caller that has gone away does not want the reply.
+            let _ = sender.send(work(target).await);
+        })
+    });
+    match mailbox.try_send(job) {
+        Ok(()) => Ok(Reply { shard, receiver }),
+        Err(TrySendError::Full(_)) => Err(CallError::Busy(shard)),
+        Err(TrySendError::Closed(_)) => Err(CallError::Stopped(shard)),
     }
 }
 

@@ -9,7 +9,7 @@
 //! Embedded, from an ordinary thread:
 //!
 //! ```
-//! use shards::engine::{Engine, EngineOptions, Lane};
+//! use shards::engine::{Engine, EngineOptions};
 //! use shards::model::{Labels, MatchOp, Matcher, SampleBatch, SampleColumns, TimeRange};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,11 +27,11 @@
 //! batch.push_series(key, 0, labels.as_bytes().len() as u32);
 //! batch.push_sample(now_ms, 21.5);
 //! // When this returns without an error, the sample is on the disk.
-//! let outcome = owner.call(Lane::Write, |shard| async move { shard.append(&batch).await })?.wait()??;
+//! let outcome = owner.write(|writer| async move { writer.append(&batch).await })?.wait()??;
 //! assert_eq!(outcome.stored, 1);
 //!
 //! let matchers = [Matcher::new(MatchOp::Equal, "room", "kitchen")?];
-//! let read = owner.call(Lane::Read, move |shard| async move {
+//! let read = owner.call(move |shard| async move {
 //!     let mut cursor = shard.select(&matchers, TimeRange::ALL);
 //!     let mut columns = SampleColumns::default();
 //!     let labels = cursor.next(&mut columns).await?;
@@ -59,7 +59,7 @@ use std::time::Duration;
 use glommio::ExecutorJoinHandle;
 
 pub use self::data_dir::{DataDirMeta, read_meta};
-pub use self::mailbox::{CallError, Lane, MAILBOX_DEPTH_MAX, Reply, ShardHandle, ShardState};
+pub use self::mailbox::{CallError, MAILBOX_DEPTH_MAX, Reply, ShardHandle, ShardState};
 use crate::error::{Error, Result};
 use crate::io::Workers;
 use crate::io::{Disk, dirs};

@@ -1,4 +1,4 @@
-//! The log of a shard, segment by segment.
+//! The logs of a shard, its own and that of its intake, segment by segment.
 
 use std::path::Path;
 
@@ -32,9 +32,21 @@ pub(super) fn read(
     findings: &mut Vec<Finding>,
 ) -> Result<LogSummary> {
     let mut summary = LogSummary::default();
-    let directory = directory.join(dirs::WAL_DIRECTORY);
+    for name in [dirs::WAL_DIRECTORY, dirs::INTAKE_DIRECTORY] {
+        read_directory(disk, &directory.join(name), shard, &mut summary, findings)?;
+    }
+    Ok(summary)
+}
+
+fn read_directory(
+    disk: &Disk,
+    directory: &Path,
+    shard: ShardId,
+    summary: &mut LogSummary,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
     let mut segments = Vec::new();
-    for name in disk.list(&directory)? {
+    for name in disk.list(directory)? {
         if slot_of(&name).is_none() {
             continue;
         }
@@ -62,10 +74,10 @@ pub(super) fn read(
     segments.sort_by_key(|(header, _)| header.epoch);
     for (header, mut reader) in segments {
         summary.segments += 1;
-        let outcome = read_segment(&mut reader, &header, &mut summary, findings);
+        let outcome = read_segment(&mut reader, &header, summary, findings);
         note(findings, outcome)?;
     }
-    Ok(summary)
+    Ok(())
 }
 
 /// Walks the frames of a segment. Where none stands any more it ends; a whole one further on means

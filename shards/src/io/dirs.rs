@@ -10,6 +10,8 @@ use crate::model::ShardId;
 const LOCK_FILE: &str = "LOCK";
 /// Directory of a shard's log segments.
 pub const WAL_DIRECTORY: &str = "wal";
+/// Directory of the log of writes that come while a shard is being opened.
+pub const INTAKE_DIRECTORY: &str = "intake";
 /// Directory of a shard's series table.
 pub const SERIES_DIRECTORY: &str = "series";
 

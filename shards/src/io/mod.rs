@@ -163,7 +163,7 @@ impl Disk {
         match self {
             Self::Dma => glommio::timer::sleep(time).await,
             #[cfg(any(test, feature = "sim"))]
-            Self::Sim(_) => {}
+            Self::Sim(_) => futures_lite::future::yield_now().await,
         }
     }
 

@@ -55,3 +55,11 @@ pub struct Metadata {
     pub help: String,
     pub unit: String,
 }
+
+impl Metadata {
+    /// Bytes of all its texts.
+    #[must_use]
+    pub const fn text_len(&self) -> usize {
+        self.metric.len() + self.help.len() + self.unit.len()
+    }
+}

@@ -9,12 +9,14 @@
 //! time ([`compact`]); a flush and a merge may go on together. Both prepare files on a background
 //! thread and swap the set of parts in one step. Reads hold a [`view`] of one moment.
 
+mod admission;
 mod close;
 mod compact;
 mod damage;
 mod delete;
 mod fetch;
 mod flush;
+mod intake;
 mod labels;
 mod maintain;
 mod metrics;
@@ -29,6 +31,7 @@ mod tests;
 mod turn;
 mod view;
 mod write;
+mod writer;
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
@@ -40,6 +43,7 @@ use hashbrown::HashMap;
 pub use self::metrics::ShardMetrics;
 pub use self::read::SeriesCursor;
 pub use self::refusal::{AppendOutcome, Refusal, RefuseReason};
+pub use self::writer::Writer;
 use crate::clock::Clock;
 use crate::io::{Cache, Disk, Workers};
 use crate::memtable::{Generation, Memtable};

@@ -234,7 +234,8 @@ impl Replay<'_> {
             }
             Record::Samples(samples) => {
                 let State { registry, memtable, scratch, .. } = &mut *self.state;
-                self.lost_samples += scratch.refill(samples, |series| registry.contains(series));
+                self.lost_samples +=
+                    scratch.refill(samples, |series| registry.contains(series).then_some(series));
                 scratch.store(memtable);
             }
             Record::Metadata(metadata) => {

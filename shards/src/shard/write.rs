@@ -1,17 +1,15 @@
 //! Writing samples: look up, check, log, apply; then wait for the log.
 
+use super::admission::{AcceptedTimes, acceptable};
 use super::metrics::add;
 use super::refusal::{AppendOutcome, Refusal, RefuseReason};
 use super::{Shard, State};
 use crate::error::{Error, Result};
-use crate::limits::{
-    LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_BYTES_MAX, LABELS_MAX, METADATA_BYTES_MAX,
-    METADATA_MAX,
-};
+use crate::limits::{METADATA_BYTES_MAX, METADATA_MAX};
 use crate::memtable::{Appended, Memtable};
-use crate::model::{BatchSeries, Labels, METRIC_NAME, Metadata, SampleBatch, SeriesRef};
-use crate::wal::record::{RECORD_SAMPLES_MAX, Samples, put_metadata, put_series};
-use crate::wal::{Lsn, SamplesEncoder};
+use crate::model::{BatchSeries, Metadata, SampleBatch, SeriesRef};
+use crate::wal::Lsn;
+use crate::wal::record::{Samples, put_metadata, put_series};
 
 /// Columns that writes use again and again.
 #[derive(Default)]
@@ -30,18 +28,23 @@ impl Scratch {
         self.values.clear();
     }
 
-    /// Takes over the samples of a log record whose series are known; gives the number of others.
-    pub(super) fn refill(&mut self, samples: Samples<'_>, is_known: impl Fn(SeriesRef) -> bool) -> u64 {
+    /// Takes over the samples of a log record whose series `resolve` knows; gives the number of
+    /// others.
+    pub(super) fn refill(
+        &mut self,
+        samples: Samples<'_>,
+        resolve: impl Fn(SeriesRef) -> Option<SeriesRef>,
+    ) -> u64 {
         self.clear();
         let mut lost = 0;
         for entry in samples {
-            match entry {
-                Ok(entry) if is_known(entry.series) => {
-                    self.refs.push(entry.series);
+            match entry.ok().and_then(|entry| Some((resolve(entry.series)?, entry))) {
+                Some((series, entry)) => {
+                    self.refs.push(series);
                     self.timestamps_ms.push(entry.timestamp_ms);
                     self.values.push(entry.value);
                 }
-                _ => lost += 1,
+                None => lost += 1,
             }
         }
         lost
@@ -51,13 +54,6 @@ impl Scratch {
     pub(super) fn store(&mut self, memtable: &mut Memtable) {
         memtable.append_many(&self.refs, &self.timestamps_ms, &self.values, &mut self.appended);
     }
-}
-
-/// Times of samples that are accepted, both inclusive.
-#[derive(Clone, Copy)]
-struct AcceptedTimes {
-    first_ms: i64,
-    last_ms: i64,
 }
 
 /// Why a series seen for the first time is not taken.
@@ -79,7 +75,8 @@ impl Shard {
 
     /// Stores what is said about metric families. What is known already costs nothing.
     pub async fn append_metadata(&self, metadata: Vec<Metadata>) -> Result<()> {
-        if let Some(lsn) = self.apply_metadata(metadata)? {
+        self.wal.admit()?;
+        if let Some(lsn) = self.apply_metadata(metadata) {
             self.wal.commit(lsn).await?;
         }
         Ok(())
@@ -148,25 +145,14 @@ impl Shard {
         scratch: &mut Scratch,
         outcome: &mut AppendOutcome,
     ) -> Option<Lsn> {
-        let base_ms = *scratch.timestamps_ms.first()?;
+        if scratch.refs.is_empty() {
+            return None;
+        }
         let lsn = self.wal.append(|log| {
             for (series, labels) in created {
                 log.record(|out| put_series(out, *series, labels));
             }
-            let chunks = scratch
-                .refs
-                .chunks(RECORD_SAMPLES_MAX)
-                .zip(scratch.timestamps_ms.chunks(RECORD_SAMPLES_MAX))
-                .zip(scratch.values.chunks(RECORD_SAMPLES_MAX));
-            for ((refs, timestamps_ms), values) in chunks {
-                log.record(|out| {
-                    let mut encoder = SamplesEncoder::begin(out, base_ms);
-                    for ((series, timestamp_ms), value) in refs.iter().zip(timestamps_ms).zip(values) {
-                        encoder.push(*series, *timestamp_ms, *value);
-                    }
-                    encoder.finish();
-                });
-            }
+            log.samples(&scratch.refs, &scratch.timestamps_ms, &scratch.values);
         });
         scratch.store(&mut state.memtable);
         let newest = scratch.timestamps_ms.iter().copied().max().unwrap_or(i64::MIN);
@@ -211,11 +197,37 @@ impl Shard {
     }
 
     fn accepted_times(&self) -> AcceptedTimes {
-        let now_ms = self.clock.now_ms();
-        AcceptedTimes {
-            first_ms: now_ms.saturating_sub(self.retention.get().age_ms),
-            last_ms: now_ms.saturating_add(self.options.future_ms_max),
+        AcceptedTimes::at(self.clock.now_ms(), self.retention.get().age_ms, self.options.future_ms_max)
+    }
+
+    /// The series with these canonical labels, made and logged where it is new.
+    pub(super) fn enter_series(&self, labels: &[u8]) -> Option<SeriesRef> {
+        let key = self.options.hasher.key(labels);
+        let registry = &mut self.state.borrow_mut().registry;
+        if let Some(known) = registry.find(key) {
+            return Some(known);
         }
+        let series = registry.insert(key, labels).ok()?;
+        self.wal.append(|log| log.record(|out| put_series(out, series, labels)));
+        add(&self.counters.series_created, 1);
+        Some(series)
+    }
+
+    /// Logs and stores the samples of a record of another log, whose series `resolve` knows; gives
+    /// the number of others.
+    pub(super) fn store_record(
+        &self,
+        samples: Samples<'_>,
+        resolve: impl Fn(SeriesRef) -> Option<SeriesRef>,
+    ) -> u64 {
+        let mut state = self.state.borrow_mut();
+        let mut scratch = std::mem::take(&mut state.scratch);
+        let lost = scratch.refill(samples, resolve);
+        let mut outcome = AppendOutcome::default();
+        self.log_and_store(&mut state, &[], &mut scratch, &mut outcome);
+        state.scratch = scratch;
+        self.count(&outcome, 0);
+        lost
     }
 
     fn count(&self, outcome: &AppendOutcome, created: usize) {
@@ -230,15 +242,13 @@ impl Shard {
         }
     }
 
-    fn apply_metadata(&self, metadata: Vec<Metadata>) -> Result<Option<Lsn>> {
-        self.wal.admit()?;
+    pub(super) fn apply_metadata(&self, metadata: Vec<Metadata>) -> Option<Lsn> {
         let mut state = self.state.borrow_mut();
         let fresh: Vec<Metadata> = metadata
             .into_iter()
             .filter(|one| {
-                let bytes = one.metric.len() + one.help.len() + one.unit.len();
                 let room = state.metadata.len() < METADATA_MAX || state.metadata.contains_key(&one.metric);
-                let taken = !one.metric.is_empty() && bytes <= METADATA_BYTES_MAX && room;
+                let taken = !one.metric.is_empty() && one.text_len() <= METADATA_BYTES_MAX && room;
                 if !taken {
                     add(&self.counters.metadata_refused, 1);
                 }
@@ -246,7 +256,7 @@ impl Shard {
             })
             .collect();
         if fresh.is_empty() {
-            return Ok(None);
+            return None;
         }
         let lsn = self.wal.append(|log| {
             for one in &fresh {
@@ -255,33 +265,6 @@ impl Shard {
         });
         state.metadata_saved = false;
         state.metadata.extend(fresh.into_iter().map(|one| (one.metric.clone(), one)));
-        Ok(Some(lsn))
+        Some(lsn)
     }
-}
-
-impl AcceptedTimes {
-    fn refuse(self, timestamp_ms: i64) -> Option<RefuseReason> {
-        if timestamp_ms < self.first_ms {
-            return Some(RefuseReason::TooOld);
-        }
-        (timestamp_ms > self.last_ms).then_some(RefuseReason::TooFarInFuture)
-    }
-
-    /// Set when none of a new series' samples is taken, so that it need not be made.
-    fn refuse_all(self, timestamps_ms: &[i64]) -> Option<RefuseReason> {
-        let first = self.refuse(*timestamps_ms.first()?)?;
-        timestamps_ms.iter().all(|timestamp_ms| self.refuse(*timestamp_ms).is_some()).then_some(first)
-    }
-}
-
-/// Whether label bytes are canonical and within the limits.
-fn acceptable(label_bytes: &[u8]) -> bool {
-    if label_bytes.len() > LABELS_BYTES_MAX {
-        return false;
-    }
-    let Ok(labels) = Labels::from_canonical(label_bytes) else { return false };
-    let short = |(name, value): (&str, &str)| {
-        name.len() <= LABEL_NAME_BYTES_MAX && value.len() <= LABEL_VALUE_BYTES_MAX
-    };
-    labels.iter().all(short) && labels.iter().count() <= LABELS_MAX && labels.get(METRIC_NAME).is_some()
 }

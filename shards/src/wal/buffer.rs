@@ -1,6 +1,7 @@
 //! Records between their append and the write that makes them durable.
 
-use super::record::RECORD_LEN_MAX;
+use super::record::{RECORD_LEN_MAX, RECORD_SAMPLES_MAX, SamplesEncoder};
+use crate::model::SeriesRef;
 
 /// Memory that an empty buffer keeps for its next use.
 const SPARE_BYTES_MAX: usize = 8 << 20;
@@ -32,6 +33,22 @@ impl LogBuffer {
         let frame_start = self.cuts.last().copied().unwrap_or(0);
         if self.bytes.len() - frame_start > self.frame_payload_max {
             self.cuts.push(start);
+        }
+    }
+
+    /// Adds samples, given as columns of one length, in as many records as it takes.
+    pub fn samples(&mut self, series: &[SeriesRef], timestamps_ms: &[i64], values: &[f64]) {
+        let Some(base_ms) = timestamps_ms.first() else { return };
+        let series = series.chunks(RECORD_SAMPLES_MAX);
+        let samples = timestamps_ms.chunks(RECORD_SAMPLES_MAX).zip(values.chunks(RECORD_SAMPLES_MAX));
+        for (series, (timestamps_ms, values)) in series.zip(samples) {
+            self.record(|out| {
+                let mut encoder = SamplesEncoder::begin(out, *base_ms);
+                for ((series, timestamp_ms), value) in series.iter().zip(timestamps_ms).zip(values) {
+                    encoder.push(*series, *timestamp_ms, *value);
+                }
+                encoder.finish();
+            });
         }
     }
 

@@ -8,6 +8,7 @@
 //! The bytes are described in [`segment`] and [`record`], the whole story in docs/FORMAT.md.
 
 mod buffer;
+mod closed;
 pub mod record;
 mod replay;
 pub mod segment;
@@ -19,6 +20,7 @@ mod writer;
 use std::time::Duration;
 
 pub use self::buffer::LogBuffer;
+pub use self::closed::{read_log, remove_log};
 pub use self::record::{Record, SampleEntry, SamplesEncoder};
 pub use self::replay::ReplayReport;
 pub use self::writer::{Lsn, Wal, WalMetrics};

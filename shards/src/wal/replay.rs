@@ -41,6 +41,14 @@ pub struct ReplayReport {
     pub unknown_records: u64,
 }
 
+impl ReplayReport {
+    /// Places where something of the log was lost.
+    #[must_use]
+    pub const fn damage(&self) -> u64 {
+        self.damaged_frames + self.damaged_segments + self.damaged_records
+    }
+}
+
 /// A segment that holds frames.
 pub(super) struct FoundSegment {
     pub(super) slot: u32,

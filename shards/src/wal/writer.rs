@@ -313,6 +313,15 @@ impl Wal {
         outcome.map(|()| sealed)
     }
 
+    /// Makes everything appended so far durable and takes nothing more: what was not durable by then
+    /// is never acknowledged.
+    pub async fn end(&self) -> Result<()> {
+        let outcome = self.sync().await;
+        let ended = || "the log has ended".to_owned();
+        self.0.state.borrow_mut().poisoned.get_or_insert_with(ended);
+        outcome
+    }
+
     /// Bytes of the frames that were not released, and of what waits to be written.
     #[must_use]
     pub fn unreleased_bytes(&self) -> u64 {

@@ -1,6 +1,8 @@
-//! The whole shard on a simulated disk: against a naive model, through power cuts, and with damage.
+//! The whole shard on a simulated disk: against a naive model, through power cuts, with damage, and
+//! with writes that come before it is open.
 
 mod crash;
 mod damage;
+mod intake;
 mod model;
 mod world;

@@ -81,20 +81,7 @@ impl World {
     }
 
     pub(super) fn append(&self, samples: &[(u32, i64, u64)]) -> Result<()> {
-        let mut bytes = Vec::new();
-        let mut ranges = Vec::new();
-        for (series, ..) in samples {
-            let start = bytes.len() as u32;
-            bytes.extend_from_slice(labels(*series).as_bytes());
-            ranges.push((start, bytes.len() as u32));
-        }
-        let hasher = options().hasher;
-        let mut batch = SampleBatch::new(Bytes::from(bytes));
-        for ((series, time, bits), (start, end)) in samples.iter().zip(ranges) {
-            batch.push_series(hasher.key(labels(*series).as_bytes()), start, end);
-            batch.push_sample(*time, f64::from_bits(*bits));
-        }
-        let outcome = block_on(self.shard.append(&batch))?;
+        let outcome = block_on(self.shard.append(&batch_of(samples)))?;
         assert_eq!(outcome.stored, samples.len() as u64, "{outcome:?}");
         Ok(())
     }
@@ -116,7 +103,24 @@ impl World {
     }
 }
 
-fn open(disk: &SimDisk, clock: &Rc<Cell<i64>>) -> Result<Rc<Shard>> {
+pub(super) fn batch_of(samples: &[(u32, i64, u64)]) -> SampleBatch {
+    let mut bytes = Vec::new();
+    let mut ranges = Vec::new();
+    for (series, ..) in samples {
+        let start = bytes.len() as u32;
+        bytes.extend_from_slice(labels(*series).as_bytes());
+        ranges.push((start, bytes.len() as u32));
+    }
+    let hasher = options().hasher;
+    let mut batch = SampleBatch::new(Bytes::from(bytes));
+    for ((series, time, bits), (start, end)) in samples.iter().zip(ranges) {
+        batch.push_series(hasher.key(labels(*series).as_bytes()), start, end);
+        batch.push_sample(*time, f64::from_bits(*bits));
+    }
+    batch
+}
+
+pub(super) fn open(disk: &SimDisk, clock: &Rc<Cell<i64>>) -> Result<Rc<Shard>> {
     let clock = Clock::Manual(Rc::clone(clock));
     block_on(Shard::open(Disk::Sim(disk.clone()), Workers::inline(), clock, options())).map(Rc::new)
 }
