@@ -1,11 +1,9 @@
 //! The admin API, and what it leaves on the disk.
 
-use std::path::Path;
-use std::process::{Command, Output};
-
 use crate::common::http::{Client, only_series};
 use crate::common::remote_write::Request;
-use crate::common::server::{Server, binary, now_ms, temp_dir};
+use crate::common::server::{Server, now_ms, temp_dir};
+use crate::common::verify::{expect_whole, verify};
 
 const ADMIN: [&str; 1] = ["--enable-admin-api"];
 const MINUTE: i64 = 60_000;
@@ -36,17 +34,6 @@ fn totals(client: &Client, now: i64) -> (f64, f64) {
         found.first().map_or(0.0, |(_, text)| text.parse().unwrap())
     };
     (number("sum(count_over_time(kept[1d]))"), number("sum(sum_over_time(kept[1d]))"))
-}
-
-fn verify(data_dir: &Path) -> Output {
-    let mut command = Command::new(binary());
-    command.args(["inspect", "verify", "--data-dir"]).arg(data_dir);
-    command.output().unwrap()
-}
-
-fn expect_whole(data_dir: &Path) {
-    let output = verify(data_dir);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

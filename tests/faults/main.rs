@@ -10,12 +10,11 @@ mod common;
 mod volume;
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
 
 use common::http::Client;
 use common::remote_write::Request;
-use common::server::{Server, binary, now_ms, temp_dir};
+use common::server::{Server, now_ms, temp_dir};
+use common::verify::expect_whole;
 use volume::Volume;
 
 const FILLS_DEFAULT: u64 = 3;
@@ -120,10 +119,4 @@ fn a_full_disk_refuses_loses_nothing_and_resumes() {
     }
     server.stop();
     expect_whole(&data_dir);
-}
-
-fn expect_whole(data_dir: &Path) {
-    let output =
-        Command::new(binary()).args(["inspect", "verify", "--data-dir"]).arg(data_dir).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

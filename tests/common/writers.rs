@@ -6,8 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::common::http::Client;
-use crate::common::remote_write::Request;
+use super::http::Client;
+use super::random::random;
+use super::remote_write::Request;
 
 /// Writers at the same time, and series of each at the beginning.
 const WRITERS: u64 = 4;
@@ -16,14 +17,6 @@ const SERIES: u64 = 20;
 const REQUESTS_PER_SERIES: u64 = 8;
 /// One request in so many goes back in time.
 const LATE_ONE_IN: u64 = 7;
-
-/// A random number for a purpose, the same for the same seed.
-pub(crate) fn random(seed: u64, purpose: u64) -> u64 {
-    let mut z = seed ^ purpose.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
 
 /// One sample: writer, series, timestamp.
 type Place = (u64, u64, i64);
@@ -57,15 +50,16 @@ impl Writers {
         self.ledger.acked.len()
     }
 
-    /// Writes until the server is gone. `on_ack` is told how many requests have been acknowledged.
-    pub(crate) fn run(&mut self, client: &Client, on_ack: impl Fn(u64) + Sync) {
+    /// Writes until the server is gone, or an acknowledgement does not count any more: `counts` is told
+    /// how many were acknowledged before, and tells whether this one counts.
+    pub(crate) fn run(&mut self, client: &Client, counts: impl Fn(u64) -> bool + Sync) {
         let acked_requests = AtomicU64::new(0);
         let (seed, start_ms) = (self.seed, self.start_ms);
         let ledgers: Vec<Ledger> = std::thread::scope(|scope| {
             let handles: Vec<_> = (0..)
                 .zip(&mut self.requests)
                 .map(|(writer, number)| {
-                    let (on_ack, acked_requests, client) = (&on_ack, &acked_requests, client.clone());
+                    let (counts, acked_requests, client) = (&counts, &acked_requests, client.clone());
                     scope.spawn(move || {
                         let mut ledger = Ledger::default();
                         loop {
@@ -76,8 +70,11 @@ impl Writers {
                                 return ledger;
                             };
                             assert!(matches!(answer.status, 200..300), "{} {}", answer.status, answer.text());
+                            if !counts(acked_requests.fetch_add(1, Ordering::Relaxed)) {
+                                ledger.unknown.extend(samples);
+                                return ledger;
+                            }
                             ledger.acked.extend(samples);
-                            on_ack(acked_requests.fetch_add(1, Ordering::Relaxed) + 1);
                         }
                     })
                 })
