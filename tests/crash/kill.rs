@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use crate::common::random::random;
 use crate::common::server::{Server, temp_dir};
 use crate::common::verify::expect_whole;
-use crate::common::writers::Writers;
+use crate::common::writers::{Times, Writers};
 
 const KILLS_DEFAULT: u64 = 30;
 /// The server is killed when so many requests at most have been acknowledged since it started.
@@ -36,7 +36,7 @@ fn acknowledged_samples_survive_every_kill() {
     println!("TSDB_CRASH_SEED={seed} TSDB_CRASH_KILLS={kills}");
     let dir = temp_dir();
     let data_dir = dir.path().join("data");
-    let mut writers = Writers::new(seed);
+    let mut writers = Writers::new(seed, Times::since(3_600_000, 10));
     for kill in 0..kills {
         let drawn = random(seed, kill);
         if kill > 0 && drawn.is_multiple_of(KILLED_EARLY_ONE_IN) {

@@ -31,8 +31,12 @@ pub(crate) enum Survivors {
 /// A cut to come.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cut {
-    /// So many writes and flushes are carried out before it.
+    /// So many writes and flushes are carried out before it,
     pub(crate) after: u64,
+    /// and then more until so many blocks are in the cache,
+    pub(crate) cached: usize,
+    /// but at most so many more.
+    pub(crate) patience: u64,
     pub(crate) survivors: Survivors,
     pub(crate) seed: u64,
 }
@@ -136,7 +140,7 @@ impl Disk {
 
     /// Cuts power now.
     pub(crate) fn cut(&self, survivors: Survivors, seed: u64) {
-        self.state().carry_out(Cut { after: 0, survivors, seed });
+        self.state().carry_out(survivors, seed);
     }
 
     pub(crate) fn is_cut(&self) -> bool {
@@ -179,22 +183,26 @@ impl State {
 
     fn cut_if_due(&mut self) {
         let done = self.counts.writes + self.counts.flushes;
-        if let Some(cut) = self.cut.take_if(|cut| done >= cut.after) {
-            self.carry_out(cut);
+        let cached = self.cache.len();
+        let due = |cut: &mut Cut| {
+            done >= cut.after && (cached >= cut.cached || done >= cut.after.saturating_add(cut.patience))
+        };
+        if let Some(cut) = self.cut.take_if(due) {
+            self.carry_out(cut.survivors, cut.seed);
         }
     }
 
-    fn carry_out(&mut self, cut: Cut) {
+    fn carry_out(&mut self, survivors: Survivors, seed: u64) {
         if self.left.is_some() {
             return;
         }
         // From hardly anything to nearly everything.
-        let share = random(cut.seed, 1) % 100;
+        let share = random(seed, 1) % 100;
         let mut left = BTreeMap::new();
         for (&block, versions) in &self.cache {
             let chosen = |unit: u64| {
-                let drawn = random(cut.seed, block << 8 | 2 + unit);
-                let kept = match cut.survivors {
+                let drawn = random(seed, block << 8 | 2 + unit);
+                let kept = match survivors {
                     Survivors::None => false,
                     Survivors::All => return versions.last(),
                     Survivors::Blocks | Survivors::Sectors => drawn % 100 < share,
@@ -204,7 +212,7 @@ impl State {
             let mut content = self.on_medium(block);
             let mut any = false;
             for sector in 0..BLOCK / SECTOR {
-                let unit = if cut.survivors == Survivors::Sectors { sector as u64 } else { 0 };
+                let unit = if survivors == Survivors::Sectors { sector as u64 } else { 0 };
                 if let Some(version) = chosen(unit) {
                     let range = sector * SECTOR..(sector + 1) * SECTOR;
                     content[range.clone()].copy_from_slice(&version[range]);

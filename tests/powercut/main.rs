@@ -13,5 +13,6 @@ mod cuts;
 mod disk;
 mod export;
 mod mounts;
+mod operator;
 mod promises;
 mod volume;
