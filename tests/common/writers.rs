@@ -9,6 +9,7 @@ use super::http::Client;
 use super::random::random;
 use super::remote_write::Request;
 use super::server::now_ms;
+use super::wait;
 
 /// Writers at the same time, and series of each at the beginning.
 const WRITERS: u64 = 4;
@@ -79,7 +80,13 @@ impl Writers {
                         loop {
                             let (body, samples) = request(seed, times, writer, *number);
                             *number += 1;
-                            let Ok(answer) = client.try_write(&body) else {
+                            // Refused for now, by a server with a full memory: the same once more.
+                            let answer = wait::until("a write to be taken", || {
+                                Some(client.try_write(&body)).filter(|answer| {
+                                    !answer.as_ref().is_ok_and(|answer| answer.status == 503)
+                                })
+                            });
+                            let Ok(answer) = answer else {
                                 ledger.unknown.extend(samples);
                                 return ledger;
                             };

@@ -78,10 +78,8 @@ fn acknowledged_samples_survive_every_power_cut() {
     for number in 0..cuts {
         let cut = cut(seed, number);
         let early = number > 0 && random(seed, number << 8 | 1).is_multiple_of(EARLY_ONE_IN);
-        if early {
-            volume.disk.cut_after(Cut { after: cut.after % OPERATIONS_EARLY_MAX, cached: 0, ..cut });
-        }
-        let powered = volume.power_on();
+        let at_once = Cut { after: cut.after % OPERATIONS_EARLY_MAX, cached: 0, ..cut };
+        let powered = volume.power_on(early.then_some(at_once));
         if data_dir.exists() {
             expect_whole(&data_dir);
         }
@@ -110,7 +108,7 @@ fn acknowledged_samples_survive_every_power_cut() {
             operator.deleted(),
         );
     }
-    let powered = volume.power_on();
+    let powered = volume.power_on(None);
     expect_whole(&data_dir);
     let server = Server::start(&data_dir, &FLAGS);
     check(&server.client, &writers, &operator);

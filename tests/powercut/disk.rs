@@ -14,6 +14,9 @@ use crate::common::random::random;
 const BLOCK: usize = 4096;
 /// Smallest unit that reaches the medium as a whole.
 const SECTOR: usize = 512;
+/// ext4 writes its superblock, two sectors, outside of its journal, and cannot be mounted when it is
+/// torn. That is its matter, not ours.
+const NEVER_TORN: u64 = 0;
 
 type Block = Box<[u8; BLOCK]>;
 
@@ -211,8 +214,9 @@ impl State {
             };
             let mut content = self.on_medium(block);
             let mut any = false;
+            let torn = survivors == Survivors::Sectors && block != NEVER_TORN;
             for sector in 0..BLOCK / SECTOR {
-                let unit = if survivors == Survivors::Sectors { sector as u64 } else { 0 };
+                let unit = if torn { sector as u64 } else { 0 };
                 if let Some(version) = chosen(unit) {
                     let range = sector * SECTOR..(sector + 1) * SECTOR;
                     content[range.clone()].copy_from_slice(&version[range]);

@@ -14,6 +14,12 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<String, String> {
     Err(format!("{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }
 
+/// What this thread and its children mount, nobody else sees, and it goes when they have ended.
+pub(crate) fn keep_private() -> Result<(), String> {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).map_err(|error| format!("unshare: {error}"))?;
+    run("mount", &["--make-rprivate", "/"]).map(drop)
+}
+
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }

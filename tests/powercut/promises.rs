@@ -50,7 +50,7 @@ fn the_file_system_keeps_what_was_synced() {
         Ok(volume) => volume,
         Err(reason) => return println!("skipped: {reason}"),
     };
-    let powered = volume.power_on();
+    let powered = volume.power_on(None);
     write(&volume.path().join("synced"), 1).sync_all().unwrap();
     File::open(volume.path()).unwrap().sync_all().unwrap();
     let flushes = volume.disk.counts().flushes;
@@ -74,7 +74,7 @@ fn the_file_system_keeps_what_was_synced() {
     write(&volume.path().join("late"), 4).sync_all().unwrap();
     powered.off();
 
-    let powered = volume.power_on();
+    let powered = volume.power_on(None);
     let synced = std::fs::read(volume.path().join("synced")).unwrap();
     assert_eq!(synced.len(), LEN);
     let written = |at: usize| if (4096..4096 * 9).contains(&at) { 2 } else { 1 };

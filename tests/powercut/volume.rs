@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::common::wait;
-use crate::disk::{Counts, Disk};
+use crate::disk::{Counts, Cut, Disk};
 use crate::export::Export;
 use crate::mounts::{self, run, text};
 
@@ -17,6 +17,7 @@ pub(crate) struct Volume {
 impl Volume {
     /// A new disk with an ext4, not mounted yet; why not, where that is impossible.
     pub(crate) fn make(directory: &Path, bytes: usize) -> Result<Self, String> {
+        mounts::keep_private()?;
         let volume =
             Self { disk: Disk::new(bytes), export: directory.join("export"), path: directory.join("volume") };
         for path in [&volume.export, &volume.path] {
@@ -34,12 +35,16 @@ impl Volume {
         &self.path
     }
 
-    /// Turns power on: what a cut has left is mounted.
-    pub(crate) fn power_on(&self) -> Powered {
+    /// Turns power on, perhaps only until a cut: what the last one has left is mounted.
+    pub(crate) fn power_on(&self, cut: Option<Cut>) -> Powered {
         self.disk.power_on();
+        if let Some(cut) = cut {
+            self.disk.cut_after(cut);
+        }
         let attached = Attached::new(&self.disk, &self.export).unwrap();
         // Commits every second what nobody asks to be durable, so that there is more to be cut.
         run("mount", &["-o", "commit=1", &attached.device, text(&self.path)]).unwrap();
+        attached.release();
         Powered { path: self.path.clone(), attached: Some(attached), disk: self.disk.clone() }
     }
 }
@@ -85,8 +90,14 @@ impl Attached {
         Ok(Self { device, export: Some(export) })
     }
 
+    /// Detaches it as soon as nobody uses it.
+    fn release(&self) {
+        // It may have gone by itself.
+        let _ = run("losetup", &["--detach", &self.device]);
+    }
+
     fn detach(mut self) {
-        run("losetup", &["--detach", &self.device]).unwrap();
+        self.release();
         // Whoever looks at new block devices may have it open for a moment.
         let file = format!("/sys/block/{}/loop/backing_file", self.device.trim_start_matches("/dev/"));
         let ours = self.export.as_ref().unwrap().file();
@@ -103,7 +114,7 @@ impl Attached {
 impl Drop for Attached {
     fn drop(&mut self) {
         if self.export.is_some() {
-            let _ = run("losetup", &["--detach", &self.device]);
+            self.release();
         }
     }
 }
