@@ -1,6 +1,6 @@
 //! A disk that fills up under load, again and again: a real ext4 in a file.
 //!
-//! Needs root, to mount it; says so and passes where it cannot. `TSDB_FAULTS_FILLS` sets how often
+//! After each time, what lies on the disk is whole. Needs root, to mount it; says so and passes where it cannot. `TSDB_FAULTS_FILLS` sets how often
 //! the disk is filled.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
@@ -107,6 +107,7 @@ fn a_full_disk_refuses_loses_nothing_and_resumes() {
         writer.check(&server.client);
         if fill % 3 == 2 {
             server.program.kill();
+            expect_whole(&data_dir);
             volume.free();
             server = Server::start(&data_dir, &FLAGS);
         } else {
@@ -116,7 +117,16 @@ fn a_full_disk_refuses_loses_nothing_and_resumes() {
             (writer.send(&server.client) == 204).then_some(())
         });
         writer.check(&server.client);
+        if fill % 2 == 0 {
+            server.stop();
+        } else {
+            server.program.kill();
+        }
+        expect_whole(&data_dir);
+        server = Server::start(&data_dir, &FLAGS);
+        writer.check(&server.client);
     }
+    println!("{} acknowledged samples, none lost; {fills} fills, whole after each", writer.acked.len());
     server.stop();
     expect_whole(&data_dir);
 }
