@@ -11,5 +11,6 @@ pub(crate) mod random;
 pub(crate) mod remote_write;
 pub(crate) mod server;
 pub(crate) mod verify;
+pub(crate) mod volume;
 pub(crate) mod wait;
 pub(crate) mod writers;

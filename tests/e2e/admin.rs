@@ -122,27 +122,6 @@ fn a_snapshot_is_a_data_directory() {
 }
 
 #[test]
-fn retention_changes_while_the_server_runs() {
-    let (dir, now) = (temp_dir(), now_ms());
-    let settings = dir.path().join("settings.json");
-    std::fs::write(&settings, "{\"retention\": \"20h\"}").unwrap();
-    let flags = ["--enable-admin-api", "--settings-file", settings.to_str().unwrap()];
-    let server = Server::start(&dir.path().join("data"), &flags);
-    write(&server.client, now - 900 * MINUTE, 5);
-    write(&server.client, now - 60 * MINUTE, 5);
-    admin(&server.client, "flush", &[]);
-    assert_eq!(totals(&server.client, now).0, 300.0);
-    admin(&server.client, "retention", &[("age", "8h")]);
-    assert_eq!(totals(&server.client, now).0, 150.0);
-    let mut late = Request::new();
-    late.push_series(&[(b"__name__", b"kept")], &[(now - 900 * MINUTE, 1.0)]);
-    assert_eq!(server.client.write(&late.body()).status, 400);
-    let refused = server.client.post_form("/api/v1/admin/tsdb/retention", &[("percent", "101")]);
-    assert_eq!(refused.status, 400);
-    server.stop();
-}
-
-#[test]
 fn damage_is_found_by_name() {
     let (dir, now) = (temp_dir(), now_ms());
     let data_dir = dir.path().join("data");

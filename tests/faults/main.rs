@@ -1,13 +1,12 @@
 //! A disk that fills up under load, again and again: a real ext4 in a file.
 //!
-//! After each time, what lies on the disk is whole. Needs root, to mount it; says so and passes where it cannot. `TSDB_FAULTS_FILLS` sets how often
-//! the disk is filled.
+//! After each time, what lies on the disk is whole. Needs root, to mount it; says so and passes where
+//! it cannot. `TSDB_FAULTS_FILLS` sets how often the disk is filled.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 #[path = "../common/mod.rs"]
 mod common;
-mod volume;
 
 use std::collections::BTreeMap;
 
@@ -15,7 +14,7 @@ use common::http::Client;
 use common::remote_write::Request;
 use common::server::{Server, now_ms, temp_dir};
 use common::verify::expect_whole;
-use volume::Volume;
+use common::volume::Volume;
 
 const FILLS_DEFAULT: u64 = 3;
 const VOLUME_BYTES: u64 = 96 << 20;
