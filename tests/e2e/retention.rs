@@ -7,6 +7,7 @@ use crate::common::http::{Client, only_series};
 use crate::common::random::random;
 use crate::common::remote_write::Request;
 use crate::common::server::{Server, now_ms, temp_dir};
+use crate::common::verify::expect_whole;
 use crate::common::volume::Volume;
 use crate::common::wait;
 
@@ -42,7 +43,11 @@ struct Ballast {
 
 impl Ballast {
     fn new() -> Self {
-        Self { first_ms: now_ms() - WINDOWS * 2 * HOUR }
+        Self::since(WINDOWS * 2 * HOUR)
+    }
+
+    fn since(ago_ms: i64) -> Self {
+        Self { first_ms: now_ms() - ago_ms }
     }
 
     fn time_ms(&self, window: i64, sample: i64) -> i64 {
@@ -85,9 +90,12 @@ impl Ballast {
         only_series(&data)[0].1.parse::<f64>().unwrap() as i64
     }
 
-    /// The newest window is whole, of the oldest there is nothing.
+    /// The newest minutes are whole, which are in no block yet, and of the oldest window there is
+    /// nothing.
     fn expect_the_newest(&self, client: &Client) {
-        assert_eq!(self.left(client, WINDOWS - 1), SERIES as i64 * SAMPLES);
+        let last_ms = self.time_ms(WINDOWS - 1, SAMPLES - 1);
+        let data = client.query("sum(count_over_time(ballast[9m]))", last_ms).data();
+        assert_eq!(only_series(&data), [(last_ms, (SERIES * 150).to_string())]);
         assert_eq!(self.left(client, 0), 0);
     }
 
@@ -163,7 +171,7 @@ fn the_oldest_go_when_the_files_take_too_much() {
     });
     ballast.expect_the_newest(&server.client);
     server.stop();
-    crate::common::verify::expect_whole(&data_dir);
+    expect_whole(&data_dir);
 }
 
 #[test]
@@ -183,7 +191,7 @@ fn the_oldest_go_when_the_files_take_too_much_of_the_disk() {
     });
     ballast.expect_the_newest(&server.client);
     server.stop();
-    crate::common::verify::expect_whole(&data_dir);
+    expect_whole(&data_dir);
 }
 
 #[test]
@@ -228,24 +236,36 @@ fn it_changes_while_the_server_runs() {
     });
     ballast.expect_the_newest(client);
 
-    // By age: nothing of the oldest half is taken, and a merge leaves nothing of it; parts go whole.
-    retention(client, &[("bytes", "")]);
-    ballast.write_all(client);
-    admin(client, "flush");
-    let age = format!("{WINDOWS}h");
-    ballast.while_read(client, || {
-        retention(client, &[("age", &age)]);
-        admin(client, "compact");
-        assert_eq!([0, WINDOWS / 2 - 2].map(|window| ballast.left(client, window)), [0; 2]);
-    });
-    assert_eq!(ballast.left(client, WINDOWS - 1), all);
-    let late = Request::new().series(&[("__name__", "ballast")], &[(ballast.time_ms(0, 0), 1.0)]);
-    assert_eq!(client.write(&late.body()).status, 400);
     for refused in [("percent", "101"), ("bytes", "many"), ("age", "0")] {
         assert_eq!(client.post_form("/api/v1/admin/tsdb/retention", &[refused]).status, 400);
     }
     server.stop();
-    crate::common::verify::expect_whole(&data_dir);
+    expect_whole(&data_dir);
+}
+
+#[test]
+fn what_is_too_old_goes_and_is_not_taken() {
+    let dir = temp_dir();
+    let data_dir = dir.path().join("data");
+    let server = Server::start(&data_dir, &FLAGS);
+    let client = &server.client;
+    // Parts go as a whole: no part has samples of both.
+    let (old, new) = (Ballast::since(10 * 24 * HOUR), Ballast::since(2 * HOUR));
+    for ballast in [&old, &new] {
+        ballast.write(client, 0);
+    }
+    admin(client, "flush");
+    let all = SERIES as i64 * SAMPLES;
+    assert_eq!([&old, &new].map(|ballast| ballast.left(client, 0)), [all; 2]);
+    old.while_read(client, || {
+        retention(client, &[("age", "8d")]);
+        wait::until("the old to go", || (old.left(client, 0) == 0).then_some(()));
+    });
+    assert_eq!(new.left(client, 0), all);
+    let late = Request::new().series(&[("__name__", "ballast")], &[(old.time_ms(0, 0), 1.0)]);
+    assert_eq!(client.write(&late.body()).status, 400);
+    server.stop();
+    expect_whole(&data_dir);
 }
 
 #[test]
