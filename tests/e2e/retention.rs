@@ -68,10 +68,10 @@ impl Ballast {
                 let number = series.to_string();
                 request.push_series(&[(b"__name__", b"ballast"), (b"series", number.as_bytes())], &samples);
             }
-            wait::until("a write to be taken", || match client.write(&request.body()).status {
-                503 => None,
-                status => Some(assert_eq!(status, 204)),
+            let status = wait::until("a write to be taken", || {
+                Some(client.write(&request.body()).status).filter(|status| *status != 503)
             });
+            assert_eq!(status, 204);
         }
     }
 

@@ -204,7 +204,7 @@ impl State {
         let mut left = BTreeMap::new();
         for (&block, versions) in &self.cache {
             let chosen = |unit: u64| {
-                let drawn = random(seed, block << 8 | 2 + unit);
+                let drawn = random(seed, block << 8 | (2 + unit));
                 let kept = match survivors {
                     Survivors::None => false,
                     Survivors::All => return versions.last(),
