@@ -14,7 +14,7 @@ use anyhow::Context;
 use shards::engine::{Engine, EngineOptions, Retention};
 
 use self::figures::FigureLinks;
-use self::retention::{SharedRetention, changed, read_settings};
+use self::retention::{SharedRetention, read_settings};
 use self::router_core::RouterCore;
 use self::self_scrape::OwnLabels;
 use self::shutdown::{stop_order, watch_signals};
@@ -39,10 +39,9 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let hangups = watch_signals(order).context("cannot wait for signals")?;
     // The directory first: who holds it holds the port too, most likely, and says who it is.
     let mut options = engine_options(config);
-    if let Some(path) = &config.settings_file {
-        options.retention = changed(options.retention, read_settings(path)?);
-    }
-    let shared_retention = SharedRetention::new(options.retention);
+    let settings = config.settings_file.as_ref().map(read_settings).transpose()?.unwrap_or_default();
+    let shared_retention = SharedRetention::new(options.retention, settings);
+    options.retention = shared_retention.now();
     let engine = Engine::open(&options)?;
     let listener = Listener::bind(config.listen)?;
     let address = listener.address();

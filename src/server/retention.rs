@@ -12,27 +12,40 @@ use crate::units::{parse_duration, parse_size};
 
 /// The present retention, shared by all cores.
 #[derive(Clone)]
-pub(super) struct SharedRetention(Arc<Mutex<Retention>>);
+pub(super) struct SharedRetention {
+    flags: Retention,
+    now: Arc<Mutex<Retention>>,
+}
 
 impl SharedRetention {
-    pub(super) fn new(retention: Retention) -> Self {
-        Self(Arc::new(Mutex::new(retention)))
+    /// Begins with what the flags say, and the file of settings if there is one.
+    pub(super) fn new(flags: Retention, settings: RetentionChange) -> Self {
+        Self { flags, now: Arc::new(Mutex::new(changed(flags, settings))) }
+    }
+
+    pub(super) fn now(&self) -> Retention {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes what is given and has all shards follow.
     pub(super) async fn change(&self, router: &Router, change: RetentionChange) -> Result<(), RouterError> {
-        let changed = {
-            let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            *now = changed(*now, change);
-            *now
-        };
+        self.replace(router, changed(self.now(), change)).await
+    }
+
+    /// Begins anew with the flags and a file of settings.
+    pub(super) async fn reload(&self, router: &Router, settings: RetentionChange) -> Result<(), RouterError> {
+        self.replace(router, changed(self.flags, settings)).await
+    }
+
+    async fn replace(&self, router: &Router, changed: Retention) -> Result<(), RouterError> {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = changed;
         tracing::info!(age = ?changed.age, bytes = ?changed.bytes, percent = ?changed.percent, "retention changed");
         router.set_retention(changed).await
     }
 }
 
 /// Retention after a change.
-pub(super) fn changed(now: Retention, change: RetentionChange) -> Retention {
+fn changed(now: Retention, change: RetentionChange) -> Retention {
     Retention {
         age: change.age.unwrap_or(now.age),
         bytes: change.bytes.unwrap_or(now.bytes),
@@ -49,7 +62,7 @@ struct SettingsFile {
     retention_percent: Option<u8>,
 }
 
-/// Reads the file of settings: what it names is changed, and a limit that it does not name is lifted.
+/// Reads the file of settings: what it names counts instead of the flags.
 pub(super) fn read_settings(path: &PathBuf) -> anyhow::Result<RetentionChange> {
     use anyhow::Context;
     let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -74,5 +87,5 @@ pub(super) fn read_settings(path: &PathBuf) -> anyhow::Result<RetentionChange> {
     {
         anyhow::bail!("retention_percent {percent}: expected a number from 1 to 100");
     }
-    Ok(RetentionChange { age, bytes: Some(bytes), percent: Some(file.retention_percent) })
+    Ok(RetentionChange { age, bytes: bytes.map(Some), percent: file.retention_percent.map(Some) })
 }

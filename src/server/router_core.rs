@@ -83,7 +83,7 @@ async fn follow_settings(path: PathBuf, hangups: Receiver<()>, router: Router, r
     while hangups.recv().await.is_ok() {
         match read_settings(&path) {
             Ok(change) => {
-                if let Err(error) = retention.change(&router, change).await {
+                if let Err(error) = retention.reload(&router, change).await {
                     tracing::error!(%error, "the settings were read but not all shards follow");
                 }
             }

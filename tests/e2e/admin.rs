@@ -1,11 +1,9 @@
 //! The admin API, and what it leaves on the disk.
 
-use std::path::Path;
-use std::process::{Command, Output};
-
 use crate::common::http::{Client, only_series};
 use crate::common::remote_write::Request;
-use crate::common::server::{Server, binary, now_ms, temp_dir};
+use crate::common::server::{Server, now_ms, temp_dir};
+use crate::common::verify::{expect_whole, verify};
 
 const ADMIN: [&str; 1] = ["--enable-admin-api"];
 const MINUTE: i64 = 60_000;
@@ -36,17 +34,6 @@ fn totals(client: &Client, now: i64) -> (f64, f64) {
         found.first().map_or(0.0, |(_, text)| text.parse().unwrap())
     };
     (number("sum(count_over_time(kept[1d]))"), number("sum(sum_over_time(kept[1d]))"))
-}
-
-fn verify(data_dir: &Path) -> Output {
-    let mut command = Command::new(binary());
-    command.args(["inspect", "verify", "--data-dir"]).arg(data_dir);
-    command.output().unwrap()
-}
-
-fn expect_whole(data_dir: &Path) {
-    let output = verify(data_dir);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
@@ -131,27 +118,6 @@ fn a_snapshot_is_a_data_directory() {
     expect_whole(&copy);
     let server = Server::start(&copy, &[]);
     assert_eq!(totals(&server.client, now), expected);
-    server.stop();
-}
-
-#[test]
-fn retention_changes_while_the_server_runs() {
-    let (dir, now) = (temp_dir(), now_ms());
-    let settings = dir.path().join("settings.json");
-    std::fs::write(&settings, "{\"retention\": \"20h\"}").unwrap();
-    let flags = ["--enable-admin-api", "--settings-file", settings.to_str().unwrap()];
-    let server = Server::start(&dir.path().join("data"), &flags);
-    write(&server.client, now - 900 * MINUTE, 5);
-    write(&server.client, now - 60 * MINUTE, 5);
-    admin(&server.client, "flush", &[]);
-    assert_eq!(totals(&server.client, now).0, 300.0);
-    admin(&server.client, "retention", &[("age", "8h")]);
-    assert_eq!(totals(&server.client, now).0, 150.0);
-    let mut late = Request::new();
-    late.push_series(&[(b"__name__", b"kept")], &[(now - 900 * MINUTE, 1.0)]);
-    assert_eq!(server.client.write(&late.body()).status, 400);
-    let refused = server.client.post_form("/api/v1/admin/tsdb/retention", &[("percent", "101")]);
-    assert_eq!(refused.status, 400);
     server.stop();
 }
 

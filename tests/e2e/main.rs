@@ -11,6 +11,7 @@ mod limits;
 mod metadata;
 mod query;
 mod restart;
+mod retention;
 mod shutdown;
 mod startup;
 mod write;

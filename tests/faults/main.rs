@@ -1,22 +1,20 @@
 //! A disk that fills up under load, again and again: a real ext4 in a file.
 //!
-//! Needs root, to mount it; says so and passes where it cannot. `TSDB_FAULTS_FILLS` sets how often
-//! the disk is filled.
+//! After each time, what lies on the disk is whole. Needs root, to mount it; says so and passes where
+//! it cannot. `TSDB_FAULTS_FILLS` sets how often the disk is filled.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 #[path = "../common/mod.rs"]
 mod common;
-mod volume;
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
 
 use common::http::Client;
 use common::remote_write::Request;
-use common::server::{Server, binary, now_ms, temp_dir};
-use volume::Volume;
+use common::server::{Server, now_ms, temp_dir};
+use common::verify::expect_whole;
+use common::volume::Volume;
 
 const FILLS_DEFAULT: u64 = 3;
 const VOLUME_BYTES: u64 = 96 << 20;
@@ -108,6 +106,7 @@ fn a_full_disk_refuses_loses_nothing_and_resumes() {
         writer.check(&server.client);
         if fill % 3 == 2 {
             server.program.kill();
+            expect_whole(&data_dir);
             volume.free();
             server = Server::start(&data_dir, &FLAGS);
         } else {
@@ -117,13 +116,16 @@ fn a_full_disk_refuses_loses_nothing_and_resumes() {
             (writer.send(&server.client) == 204).then_some(())
         });
         writer.check(&server.client);
+        if fill % 2 == 0 {
+            server.stop();
+        } else {
+            server.program.kill();
+        }
+        expect_whole(&data_dir);
+        server = Server::start(&data_dir, &FLAGS);
+        writer.check(&server.client);
     }
+    println!("{} acknowledged samples, none lost; {fills} fills, whole after each", writer.acked.len());
     server.stop();
     expect_whole(&data_dir);
-}
-
-fn expect_whole(data_dir: &Path) {
-    let output =
-        Command::new(binary()).args(["inspect", "verify", "--data-dir"]).arg(data_dir).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
