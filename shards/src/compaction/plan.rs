@@ -14,10 +14,15 @@ use crate::tombstone;
 
 /// Loose parts that are merged although a block is there that is much larger than they are.
 const LATE_PARTS_MAX: usize = 4;
-/// An older part is taken along if it is at most this many times as large as all newer ones.
+/// An older block is taken along if it is at most this many times as large as all newer parts.
 const SIZE_RATIO: u64 = 4;
-/// Runs of an open window that are merged to one run.
-const OPEN_RUNS_MAX: usize = 8;
+/// Runs of like size that are merged to one while their window still gets data. As each run is then
+/// as many times as large as its inputs, a sample is rewritten once per such step, not once per flush.
+const LIKE_RUNS_MAX: usize = 8;
+/// Runs of a window that are merged whatever their sizes.
+const RUNS_MAX: usize = 32;
+/// Runs are of like size up to this many times the mean of the newer ones.
+const LIKE_RATIO: u64 = 4;
 
 /// A part as the plan sees it.
 #[derive(Debug, Clone, Copy)]
@@ -65,10 +70,13 @@ pub fn plan(parts: &[PlanPart<'_>], deletes: &[Delete], frontier_ms: i64, goal: 
             })
         }
         Goal::Routine => {
+            let newest = parts.iter().map(|part| part.meta.sequences.max).max()?;
             let closed = Level::ALL.into_iter().rev().find_map(|level| {
                 let mut windows = by_window(parts, level).into_iter();
                 windows.find_map(|(window, inside)| {
-                    is_closed(window, frontier_ms).then(|| close(&inside, window))?
+                    // A window that the last flush brought data for will get more, most likely.
+                    let quiet = inside.iter().all(|part| part.meta.sequences.max < newest);
+                    (quiet && is_closed(window, frontier_ms)).then(|| close(&inside, window))?
                 })
             });
             closed.or_else(|| thin_out(parts)).or_else(purge)
@@ -124,18 +132,24 @@ fn extend_by_size<'a>(inputs: &mut Vec<PlanPart<'a>>, older: &[PlanPart<'a>]) {
     }
 }
 
-/// Merges runs of a window that still takes samples when there are many.
+/// Merges runs of a window that still gets data when there are many of like size.
 fn thin_out(parts: &[PlanPart<'_>]) -> Option<MergeTask> {
     let mut windows: BTreeMap<Window, Vec<PlanPart<'_>>> = BTreeMap::new();
     for part in parts.iter().filter(|part| part.meta.kind == PartKind::Run) {
         windows.entry(part.meta.window).or_default().push(*part);
     }
-    let (window, mut runs) = windows.into_iter().find(|(_, runs)| runs.len() >= OPEN_RUNS_MAX)?;
-    runs.sort_by_key(|part| std::cmp::Reverse((part.meta.sequences.max, part.meta.id)));
-    let (newest, older) = runs.split_at(LATE_PARTS_MAX.min(runs.len()));
-    let mut inputs = newest.to_vec();
-    extend_by_size(&mut inputs, older);
-    Some(task(&inputs, window, PartKind::Run))
+    windows.into_iter().find_map(|(window, mut runs)| {
+        runs.sort_by_key(|part| std::cmp::Reverse((part.meta.sequences.max, part.meta.id)));
+        let mut bytes = 0_u64;
+        let like = runs.iter().zip(1_u64..).take_while(|(run, count)| {
+            let is_like =
+                *count == 1 || run.bytes.saturating_mul(count - 1) <= bytes.saturating_mul(LIKE_RATIO);
+            bytes = bytes.saturating_add(run.bytes);
+            is_like
+        });
+        let like = if runs.len() >= RUNS_MAX { runs.len() } else { like.count() };
+        (like >= LIKE_RUNS_MAX).then(|| task(runs.get(..like).unwrap_or_default(), window, PartKind::Run))
+    })
 }
 
 #[cfg(test)]
@@ -197,15 +211,41 @@ mod tests {
         parts.push(part(PartKind::Run, window, 7, 10));
         let task = next(&parts, window.end_ms(), Goal::Routine).unwrap();
         assert_eq!((task.kind, task.window, task.inputs.len()), (PartKind::Run, window, 8));
+        // Closed, but the last flush had data for it.
+        parts.push(part(PartKind::Run, window, 8, 1000));
+        assert_eq!(next(&parts, window.end_ms() + HOUR, Goal::Routine).unwrap().kind, PartKind::Run);
+        parts.push(part(PartKind::Run, Level::Hours2.window_at(102 * HOUR), 9, 10));
         let task = next(&parts, window.end_ms() + HOUR, Goal::Routine).unwrap();
-        assert_eq!((task.kind, task.window, task.inputs.len()), (PartKind::Block, window, 8));
+        assert_eq!((task.kind, task.window, task.inputs.len()), (PartKind::Block, window, 9));
+    }
+
+    #[test]
+    fn runs_of_a_window_stay_few_and_are_rewritten_seldom() {
+        let window = Level::Hours2.window_at(100 * HOUR);
+        for sizes in [[10, 10], [10, 1000]] {
+            let (mut parts, mut rewritten, mut most) = (Vec::new(), 0, 0);
+            for (sequence, bytes) in sizes.iter().cycle().take(512).enumerate() {
+                parts.push(part(PartKind::Run, window, sequence as u64, *bytes));
+                while let Some(task) = next(&parts, window.end_ms(), Goal::Routine) {
+                    let inputs = parts.iter().filter(|(meta, _)| task.inputs.contains(&meta.id));
+                    rewritten += inputs.map(|(_, bytes)| bytes).sum::<u64>();
+                    carry_out(&mut parts, &task);
+                }
+                most = most.max(parts.len());
+            }
+            let written: u64 = sizes.iter().sum::<u64>() * 256;
+            assert!(most < RUNS_MAX, "{most} runs");
+            // Steps of 8 to 64 and 512; or all of 32 at a time where sizes differ much.
+            assert!(rewritten <= written * 3 || sizes[0] != sizes[1], "{rewritten} of {written}");
+        }
     }
 
     #[test]
     fn a_little_late_data_does_not_rewrite_a_large_block() {
         let window = Level::Days7.window_at(1000 * HOUR);
-        let mut parts = vec![part(PartKind::Block, window, 1, 1_000_000)];
         let frontier = window.end_ms() + HOUR;
+        let elsewhere = part(PartKind::Run, Level::Hours2.window_at(frontier), 9, 10);
+        let mut parts = vec![part(PartKind::Block, window, 1, 1_000_000), elsewhere];
         for sequence in 2..5 {
             parts.push(part(PartKind::Run, window, sequence, 10));
             assert_eq!(next(&parts, frontier, Goal::Routine), None);
@@ -216,9 +256,10 @@ mod tests {
         assert!(!task.inputs.contains(&parts[0].0.id));
         carry_out(&mut parts, &task);
         assert_eq!(next(&parts, frontier, Goal::Routine), None);
-        let task = next(&parts, frontier, Goal::Everything).unwrap();
-        carry_out(&mut parts, &task);
-        assert_eq!((parts.len(), next(&parts, frontier, Goal::Everything)), (1, None));
+        while let Some(task) = next(&parts, frontier, Goal::Everything) {
+            carry_out(&mut parts, &task);
+        }
+        assert_eq!(parts.len(), 2, "one of each window");
     }
 
     proptest! {

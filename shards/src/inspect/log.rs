@@ -117,7 +117,7 @@ fn read_segment(
                 Ok(Some(Record::Series { .. })) => summary.series += 1,
                 Ok(Some(Record::Samples(samples))) => summary.samples += samples.count() as u64,
                 Ok(Some(Record::Delete(_))) => summary.deletes += 1,
-                Ok(Some(Record::Metadata(_) | Record::Unknown { .. })) => {}
+                Ok(Some(Record::Metadata(_) | Record::Extras { .. } | Record::Unknown { .. })) => {}
                 Err(_) => {
                     let what = "a record cannot be read".to_owned();
                     findings.push(Finding { path: path.clone(), offset: at, what });

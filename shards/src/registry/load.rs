@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::file::Entry;
 use super::pairs::label_slices;
 use super::{NO_LABELS, Registry, RegistryError};
+use crate::io::Disk;
 use crate::limits::{LABELS_MAX, SERIES_MAX};
 use crate::model::SeriesKey;
 
@@ -65,15 +66,15 @@ impl Loader<'_> {
     }
 
     /// Puts all series into the posting lists, and drops labels that none of them has.
-    pub fn finish(self) {
-        self.registry.fill_index();
+    pub async fn finish(self, disk: &Disk) {
+        self.registry.fill_index(disk).await;
         self.registry.drop_unused_pairs();
     }
 }
 
 impl Registry {
     /// Fills the posting lists, which are empty, in order of numbers.
-    fn fill_index(&mut self) {
+    async fn fill_index(&mut self, disk: &Disk) {
         let (mut all, mut names) = (Run::default(), Vec::<Run>::new());
         let mut gathered = Gathered::default();
         for start in (0..self.refs_end()).step_by(STRETCH as usize) {
@@ -102,6 +103,7 @@ impl Registry {
                 }
             }
             gathered.drain(|pair, numbers| self.index.extend_pair(pair, numbers));
+            disk.yield_if_needed().await;
         }
         self.index.extend_all(all.0);
         for (name, run) in names.into_iter().enumerate() {

@@ -1,5 +1,7 @@
 //! The registry against maps and a naive filter.
 
+use crate::io::Disk;
+use crate::io::sim::SimDisk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_lite::future::block_on;
@@ -125,7 +127,7 @@ proptest! {
         block_on(SeriesFile::open(&disk, directory, ShardId(0), |entry| {
             loader.add(entry, HASHER.key(entry.labels)).unwrap();
         })).unwrap();
-        loader.finish();
+        futures_lite::future::block_on(loader.finish(&Disk::Sim(SimDisk::new(0))));
         prop_assert_eq!(registry.take_unsaved(), vec![]);
         let model: BTreeMap<u32, Labels> =
             one_by_one.iter().map(|(series, _)| (series.0, one_by_one.labels(series))).collect();

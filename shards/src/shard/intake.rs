@@ -186,7 +186,7 @@ impl Taken<'_> {
             Record::Metadata(metadata) => {
                 self.shard.apply_metadata(vec![metadata]);
             }
-            Record::Delete(_) | Record::Unknown { .. } => {}
+            Record::Delete(_) | Record::Extras { .. } | Record::Unknown { .. } => {}
         }
     }
 }

@@ -47,7 +47,7 @@ impl Shard {
             }
         });
         let (series_file, series_report) = opened.await?;
-        loader.finish();
+        loader.finish(&disk).await;
         counters.damage_found.set(series_report.frames_bad + series_report.files_damaged);
         let sequences = parts.iter().map(|part| part.meta.sequences.max);
         let sequence =
@@ -254,6 +254,8 @@ impl Replay<'_> {
                     self.state.deletes = known;
                 }
             }
+            // Nothing takes these in yet.
+            Record::Extras { .. } => self.lost_samples += 1,
             Record::Unknown { .. } => {}
         }
     }

@@ -9,6 +9,7 @@
 
 mod buffer;
 mod closed;
+pub mod extras;
 pub mod record;
 mod replay;
 pub mod segment;

@@ -13,12 +13,13 @@
 //! |    3 | metadata | u8 metric type, then metric name, help and unit, each with a uvarint length before it |
 //! |    4 | delete   | uvarint id, uvarint sequence, varint start, varint end (exclusive), uvarint number of matchers; per matcher operator, name and value, each UTF-8 with a uvarint length before it |
 //! |    5 | reserved | series removal                                                             |
-//! |  6-9 | reserved | integer and float histograms, exemplars, start timestamps                  |
+//! |  6-8 | extras   | histograms, exemplars, start timestamps, see [`super::extras`]             |
 //!
 //! `varint` is zigzag LEB128. A record of an unknown kind is skipped and counted.
 
 #![deny(clippy::indexing_slicing)]
 
+use super::extras::{Extras, read_extras};
 use crate::codec::varint::{VARINT_LEN_MAX, put_uvarint, put_varint, zigzag};
 use crate::codec::{Cursor, Truncated};
 use crate::limits::{LABELS_BYTES_MAX, METADATA_BYTES_MAX, WAL_SEGMENT_BYTES_MIN};
@@ -48,6 +49,7 @@ pub enum Record<'a> {
     Samples(Samples<'a>),
     Metadata(Metadata),
     Delete(Delete),
+    Extras { series: SeriesRef, extras: Extras },
     Unknown { kind: u8 },
 }
 
@@ -69,6 +71,13 @@ pub fn put_series(out: &mut Vec<u8>, series: SeriesRef, labels: &[u8]) {
     out.extend_from_slice(labels);
 }
 
+/// Appends a record of a kind with its payload.
+pub(super) fn put_record(out: &mut Vec<u8>, kind: u8, payload: &[u8]) {
+    out.push(kind);
+    put_uvarint(out, payload.len() as u64);
+    out.extend_from_slice(payload);
+}
+
 /// Appends a metadata record.
 pub fn put_metadata(out: &mut Vec<u8>, metadata: &Metadata) {
     let mut payload = vec![metadata.metric_type as u8];
@@ -77,9 +86,7 @@ pub fn put_metadata(out: &mut Vec<u8>, metadata: &Metadata) {
         payload.extend_from_slice(text.as_bytes());
     }
     assert!(payload.len() <= METADATA_BYTES_MAX + 32, "metadata texts were checked before");
-    out.push(KIND_METADATA);
-    put_uvarint(out, payload.len() as u64);
-    out.extend_from_slice(&payload);
+    put_record(out, KIND_METADATA, &payload);
 }
 
 /// Bytes of the matchers of one delete.
@@ -100,9 +107,7 @@ pub fn put_delete(out: &mut Vec<u8>, delete: &Delete) {
             payload.extend_from_slice(text.as_bytes());
         }
     }
-    out.push(KIND_DELETE);
-    put_uvarint(out, payload.len() as u64);
-    out.extend_from_slice(&payload);
+    put_record(out, KIND_DELETE, &payload);
 }
 
 fn read_delete(payload: &mut Cursor<'_>, start: Truncated) -> Result<Delete, Truncated> {
@@ -202,7 +207,10 @@ pub fn next_record<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Record<'a>>, Tr
             Record::Metadata(Metadata { metric: text()?, metric_type, help: text()?, unit: text()? })
         }
         KIND_DELETE => Record::Delete(read_delete(&mut payload, start)?),
-        kind => Record::Unknown { kind },
+        kind => match read_extras(kind, &mut payload, start)? {
+            Some((series, extras)) => Record::Extras { series, extras },
+            None => Record::Unknown { kind },
+        },
     };
     Ok(Some(record))
 }
@@ -297,7 +305,7 @@ mod tests {
         }
 
         #[test]
-        fn records_of_later_versions_are_stepped_over(kind in 5_u8.., payload: Vec<u8>) {
+        fn records_of_later_versions_are_stepped_over(kind in 9_u8.., payload: Vec<u8>) {
             let mut bytes = vec![kind];
             put_uvarint(&mut bytes, payload.len() as u64);
             bytes.extend_from_slice(&payload);

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use content::Samples;
-use shards::engine::{Engine, EngineOptions, Lane};
+use shards::engine::{Engine, EngineOptions};
 use shards::error::Error;
 use shards::model::{SampleColumns, TimeRange};
 
@@ -36,7 +36,7 @@ fn check_all(data_dir: &Path) {
     engine.wait_ready().unwrap();
     let [shard] = &engine.shards()[..] else { panic!("one shard") };
     let check = || {
-        let read = shard.call(Lane::Read, |shard| async move {
+        let read = shard.call(|shard| async move {
             let mut cursor = shard.select(&[], TimeRange::ALL);
             let (mut found, mut columns) = (Samples::new(), SampleColumns::default());
             while let Some(labels) = cursor.next(&mut columns).await? {

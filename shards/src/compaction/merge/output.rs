@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::io::Disk;
 use crate::model::SeriesRef;
 use crate::part::meta::FORMAT_VERSION;
-use crate::part::{ChunkRef, ChunkWriter, PartKind, PartMeta, Sequences, Window};
+use crate::part::{ChunkRef, ChunkWriter, Level, PartKind, PartMeta, Sequences, Window};
 use crate::run::RunWriter;
 
 pub(super) enum Output {
@@ -21,7 +21,11 @@ impl Output {
     pub(super) fn create(disk: &Disk, path: &Path, window: Window, kind: PartKind) -> Result<Self> {
         Ok(match kind {
             PartKind::Run => Self::Run(Box::new(RunWriter::create(disk, path, window, Effort::Fast)?)),
-            PartKind::Block => Self::Block(Box::new(BlockWriter::create(disk, path, window, Effort::Best)?)),
+            // Blocks of 2 h are merged again within a day.
+            PartKind::Block => {
+                let effort = if window.level == Level::Hours2 { Effort::Fast } else { Effort::Best };
+                Self::Block(Box::new(BlockWriter::create(disk, path, window, effort)?))
+            }
         })
     }
 

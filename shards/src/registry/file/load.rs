@@ -134,6 +134,7 @@ async fn read_frames(
         position += header.frame_len() as u64;
         current.position = position;
         current.sequence = header.sequence + 1;
+        disk.yield_if_needed().await;
     }
     report.torn_bytes = file_len.saturating_sub(current.position);
     if report.torn_bytes > 0 {
