@@ -23,6 +23,9 @@ use crate::query::QuerySettings;
 use crate::query::admission::Gate;
 use crate::router::Router;
 
+/// Memory that the kernel pins for direct I/O, of which a router core does none: the least there is.
+const IO_MEMORY: usize = 64 << 10;
+
 /// Everything a router core is made of. Plain data on its way to the core.
 #[derive(Clone)]
 pub(super) struct RouterCore {
@@ -48,6 +51,7 @@ impl RouterCore {
         LocalExecutorBuilder::new(Placement::Unbound)
             .name(&format!("router-core-{}", self.number))
             .preempt_timer(PREEMPT)
+            .io_memory(IO_MEMORY)
             .spawn(move || self.run())
             .map_err(|error| anyhow::anyhow!("router core not started: {error}"))
     }

@@ -25,6 +25,9 @@ const SHARES_READ: usize = 500;
 /// With `--wal-sync off`, what is buffered is written (not awaited by anybody) this often.
 const UNSYNCED_WRITE_EVERY: Duration = Duration::from_secs(1);
 
+/// Memory for direct reads and writes, pinned by the kernel; more comes from the allocator.
+const IO_MEMORY: usize = 4 << 20;
+
 /// How often a shard looks whether its memtable is to be flushed, and at its parts.
 const TEND_MEMORY_EVERY: Duration = Duration::from_millis(100);
 const TEND_PARTS_EVERY: Duration = Duration::from_secs(1);
@@ -46,6 +49,7 @@ pub(super) fn spawn(
     LocalExecutorBuilder::new(placement)
         .name(name)
         .preempt_timer(coop::PREEMPT)
+        .io_memory(IO_MEMORY)
         .spawn(move || run(tenants, workers))
         .map_err(|error| Error::Executor { reason: error.to_string() })
 }

@@ -21,7 +21,7 @@ pub use self::bulk::{BulkReader, BulkWriter};
 pub use self::cache::{Cache, CachedFile};
 pub use self::dma::prepare_executor;
 pub use self::read::ReadFile;
-pub use self::workers::{MergeTurn, Priority, Workers};
+pub use self::workers::{Priority, WorkerTurn, Workers};
 use crate::error::{Error, Result};
 use crate::limits::BLOCK_LEN;
 

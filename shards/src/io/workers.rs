@@ -32,20 +32,41 @@ enum Kind {
     Threads {
         flush: async_channel::Sender<Job>,
         compaction: async_channel::Sender<Job>,
-        /// Holds one token: who has it may merge.
-        merge_turn: (async_channel::Sender<()>, async_channel::Receiver<()>),
+        flush_turns: Turns,
+        merge_turns: Turns,
     },
     /// Work is done at once, where it is asked for: for the simulated disk.
     Inline,
 }
 
-/// The right to merge: one shard at a time has it, so that the memory of merges is bounded.
-pub struct MergeTurn(Option<async_channel::Sender<()>>);
+/// A bag of tokens: who has one may do what they are for.
+struct Turns {
+    back: async_channel::Sender<()>,
+    tokens: async_channel::Receiver<()>,
+}
 
-impl Drop for MergeTurn {
+impl Turns {
+    fn new(count: usize) -> Self {
+        let (back, tokens) = async_channel::bounded(count);
+        (0..count).for_each(|_| drop(back.try_send(())));
+        Self { back, tokens }
+    }
+
+    async fn take(&self) -> WorkerTurn {
+        // The channel lives as long as the workers do.
+        let _ = self.tokens.recv().await;
+        WorkerTurn(Some(self.back.clone()))
+    }
+}
+
+/// The right to flush or to merge: few shards at a time have it, so that the memory it takes is
+/// bounded, and their turns are spread over time.
+pub struct WorkerTurn(Option<async_channel::Sender<()>>);
+
+impl Drop for WorkerTurn {
     fn drop(&mut self) {
         if let Some(back) = &self.0 {
-            // The channel has room for the one token there is.
+            // The channel has room for all tokens there are.
             let _ = back.try_send(());
         }
     }
@@ -56,9 +77,8 @@ impl Workers {
     pub fn start(threads: usize) -> Result<Self> {
         let flush = pool("flush", threads, 0)?;
         let compaction = pool("compaction", threads, NICE_LOWEST)?;
-        let merge_turn = async_channel::bounded(1);
-        let _ = merge_turn.0.try_send(());
-        Ok(Self(Arc::new(Kind::Threads { flush, compaction, merge_turn })))
+        let (flush_turns, merge_turns) = (Turns::new(threads.max(1)), Turns::new(1));
+        Ok(Self(Arc::new(Kind::Threads { flush, compaction, flush_turns, merge_turns })))
     }
 
     /// Does all work where it is asked for.
@@ -87,14 +107,20 @@ impl Workers {
         receiver.await.map_err(|_| gone())
     }
 
-    /// Waits for the right to merge.
-    pub async fn merge_turn(&self) -> MergeTurn {
+    /// Waits for the right to freeze a generation and to flush it. As many shards have it at once as
+    /// there are threads for it: a frozen generation is not kept while it would only wait.
+    pub async fn flush_turn(&self) -> WorkerTurn {
         match &*self.0 {
-            Kind::Threads { merge_turn: (back, turns), .. } => {
-                let _ = turns.recv().await;
-                MergeTurn(Some(back.clone()))
-            }
-            Kind::Inline => MergeTurn(None),
+            Kind::Threads { flush_turns, .. } => flush_turns.take().await,
+            Kind::Inline => WorkerTurn(None),
+        }
+    }
+
+    /// Waits for the right to merge, which one shard has at a time.
+    pub async fn merge_turn(&self) -> WorkerTurn {
+        match &*self.0 {
+            Kind::Threads { merge_turns, .. } => merge_turns.take().await,
+            Kind::Inline => WorkerTurn(None),
         }
     }
 }

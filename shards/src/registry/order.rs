@@ -44,14 +44,12 @@ impl Registry {
             let first = seen.get_mut(*series as usize).is_some_and(|seen| !std::mem::replace(seen, true));
             first && self.contains(SeriesRef(*series))
         });
-        // The table on disk is in order for long stretches, which the sort makes use of.
-        fresh.sort_by(|left, right| self.compare(*left, *right));
+        self.sort(&mut fresh);
         // A number that was given away since has the rank of its former owner.
         let renamed: RoaringBitmap = fresh.iter().copied().collect();
         let mut known = self.ranked();
         known.retain(|series| !renamed.contains(*series));
         let mut by_number = vec![NONE; self.refs_end() as usize];
-        let mut fresh = fresh.into_iter().peekable();
         let mut rank = 0;
         let mut put = |series: u32| {
             if let Some(place) = by_number.get_mut(series as usize) {
@@ -59,14 +57,50 @@ impl Registry {
                 rank += 1;
             }
         };
-        for series in known {
-            while let Some(new) = fresh.next_if(|new| self.compare(*new, series) == Ordering::Less) {
-                put(new);
-            }
-            put(series);
+        let mut rest = known.as_slice();
+        for new in fresh {
+            let before = gallop(rest, |series| self.compare(*series, new) == Ordering::Less);
+            let (smaller, larger) = rest.split_at(before);
+            smaller.iter().copied().for_each(&mut put);
+            put(new);
+            rest = larger;
         }
-        fresh.for_each(put);
+        rest.iter().copied().for_each(put);
         self.ranks = std::sync::Arc::new(Ranks { by_number });
+    }
+
+    /// Sorts series by their labels. The labels that occur are sorted first, so that series are
+    /// compared by the places of their labels: many have the same, and numbers compare fast.
+    fn sort(&self, fresh: &mut [u32]) {
+        let mut occurs = vec![false; self.pairs.end() as usize];
+        for pair in fresh.iter().flat_map(|series| self.pairs_of(*series)) {
+            if let Some(occurs) = occurs.get_mut(*pair as usize) {
+                *occurs = true;
+            }
+        }
+        let mut pairs: Vec<u32> =
+            (0..self.pairs.end()).zip(occurs).filter_map(|(pair, it)| it.then_some(pair)).collect();
+        pairs.sort_unstable_by(|left, right| self.pairs.label(*left).cmp(self.pairs.label(*right)));
+        let mut places = vec![0_u32; self.pairs.end() as usize];
+        for (pair, place) in pairs.iter().zip(0..) {
+            if let Some(slot) = places.get_mut(*pair as usize) {
+                *slot = place;
+            }
+        }
+        let place = |pair: &u32| places.get(*pair as usize).copied().unwrap_or_default();
+        // Nearly always the first labels decide: they stand beside the number. None comes before any.
+        let first = |series: u32| {
+            let mut labels = self.pairs_of(series).iter().map(|pair| u64::from(place(pair)) + 1);
+            labels.next().unwrap_or(0) << 32 | labels.next().unwrap_or(0)
+        };
+        let mut keyed: Vec<(u64, u32)> = fresh.iter().map(|series| (first(*series), *series)).collect();
+        keyed.sort_by(|(left_key, left), (right_key, right)| {
+            let rest = |series: u32| self.pairs_of(series).iter().skip(2).map(place);
+            left_key.cmp(right_key).then_with(|| rest(*left).cmp(rest(*right)))
+        });
+        for (slot, (_, series)) in fresh.iter_mut().zip(keyed) {
+            *slot = series;
+        }
     }
 
     /// The series that have a rank, in label order.
@@ -101,4 +135,15 @@ impl Registry {
             None => left.len().cmp(&right.len()),
         }
     }
+}
+
+/// How many items from the first on satisfy a predicate that holds for those of the beginning only.
+/// Takes time by the logarithm of the answer.
+fn gallop<T>(items: &[T], holds: impl Fn(&T) -> bool) -> usize {
+    let mut step = 1;
+    while items.get(step - 1).is_some_and(&holds) {
+        step *= 2;
+    }
+    let (from, to) = (step / 2, items.len().min(step));
+    from + items.get(from..to).unwrap_or_default().partition_point(holds)
 }

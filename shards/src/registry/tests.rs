@@ -1,7 +1,5 @@
 //! The registry against maps and a naive filter.
 
-use crate::io::Disk;
-use crate::io::sim::SimDisk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_lite::future::block_on;

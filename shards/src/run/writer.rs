@@ -8,7 +8,7 @@ use super::page::put_page;
 use super::trailer::{TRAILER_LEN, Trailer};
 use super::{MAGIC, PAGE_SERIES};
 use crate::chunk::column::Effort;
-use crate::codec::crc::{crc32c, seal};
+use crate::codec::crc::seal;
 use crate::error::{Error, Result};
 use crate::io::{BulkWriter, Disk};
 use crate::model::SeriesRef;
@@ -19,10 +19,8 @@ use crate::part::{ChunkRef, ChunkWriter, PartMeta, Window};
 pub struct RunWriter {
     chunks: ChunkWriter,
     window: Window,
-    /// Complete pages; they go behind the columns.
-    pages: Vec<u8>,
-    /// First number, length and place in `pages` of each.
-    table: Vec<(u32, u32, u64)>,
+    /// Complete pages, each with its first number; they go behind the columns.
+    pages: Vec<(u32, Box<[u8]>)>,
     series: Vec<(SeriesRef, usize)>,
     entries: Vec<u8>,
     numbers: RoaringBitmap,
@@ -34,7 +32,6 @@ impl RunWriter {
             chunks: ChunkWriter::new(disk.create_bulk(path)?, MAGIC, effort)?,
             window,
             pages: Vec::new(),
-            table: Vec::new(),
             series: Vec::new(),
             entries: Vec::new(),
             numbers: RoaringBitmap::new(),
@@ -59,11 +56,10 @@ impl RunWriter {
 
     fn end_page(&mut self) {
         let Some((first, _)) = self.series.first() else { return };
-        let start = self.pages.len();
-        put_page(&mut self.pages, &self.series, &self.entries);
-        let crc = crc32c(self.pages.get(start..).unwrap_or_default());
-        self.pages.extend_from_slice(&crc.to_le_bytes());
-        self.table.push((first.0, (self.pages.len() - start) as u32, start as u64));
+        let mut page = Vec::with_capacity(self.entries.len() + 4 * self.series.len());
+        put_page(&mut page, &self.series, &self.entries);
+        seal(&mut page);
+        self.pages.push((first.0, page.into_boxed_slice()));
         self.series.clear();
         self.entries.clear();
     }
@@ -85,8 +81,13 @@ impl RunWriter {
         (meta.chunks, meta.samples) = (self.chunks.chunks(), self.chunks.samples());
         meta.series = self.numbers.len();
         let mut writer = self.chunks.into_writer();
-        let pages_at = writer.position();
-        writer.write(&self.pages)?;
+        let mut table = Vec::with_capacity(self.pages.len() * 16);
+        for (first, page) in &self.pages {
+            table.extend_from_slice(&first.to_le_bytes());
+            table.extend_from_slice(&(page.len() as u32).to_le_bytes());
+            table.extend_from_slice(&writer.position().to_le_bytes());
+            writer.write(page)?;
+        }
         let numbers_at = writer.position();
         self.numbers.optimize();
         let mut numbers = Vec::with_capacity(self.numbers.serialized_size());
@@ -94,17 +95,11 @@ impl RunWriter {
         let _ = self.numbers.serialize_into(&mut numbers);
         section(&mut writer, numbers)?;
         let table_at = writer.position();
-        let mut table = Vec::with_capacity(self.table.len() * 16);
-        for (first, len, at) in &self.table {
-            table.extend_from_slice(&first.to_le_bytes());
-            table.extend_from_slice(&len.to_le_bytes());
-            table.extend_from_slice(&(pages_at + at).to_le_bytes());
-        }
         section(&mut writer, table)?;
         let meta_at = writer.position();
         section(&mut writer, meta.encode())?;
         let trailer = Trailer {
-            pages: self.table.len() as u32,
+            pages: self.pages.len() as u32,
             numbers_at,
             table_at,
             meta_at,

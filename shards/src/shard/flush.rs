@@ -33,6 +33,7 @@ impl Shard {
     /// before is in parts. Whether there was anything.
     pub async fn flush(&self) -> Result<bool> {
         let _turn = self.flushing.take().await;
+        let _worker = self.workers.flush_turn().await;
         let mut flushed = false;
         // A generation whose flush failed comes first.
         if self.state.borrow().memtable.frozen().is_some() {
