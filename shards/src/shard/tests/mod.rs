@@ -3,4 +3,5 @@
 mod crash;
 mod damage;
 mod model;
+mod needs;
 mod world;
