@@ -85,7 +85,7 @@ async fn run(
     budget: &QueryBudget,
 ) -> Result<FragmentOutput, EvalError> {
     budget.check()?;
-    let mut cursor = shard.select(&fragment.matchers, fragment.range());
+    let mut cursor = shard.select_needed(&fragment.matchers, fragment.range(), fragment.need());
     let mut runner = FragmentRunner::new(fragment);
     let mut columns = SampleColumns::default();
     let mut series = 0_u64;
@@ -93,7 +93,7 @@ async fn run(
         let next = cursor.next(&mut columns).await;
         let Some(labels) = next.map_err(|error| EvalError::Storage(error.to_string()))? else { break };
         budget.count(columns.timestamps_ms.len() as u64);
-        runner.push(&labels, &columns.timestamps_ms, &columns.values)?;
+        runner.push_needed(&labels, &columns.timestamps_ms, &columns.values, &columns.places)?;
         series += 1;
         if series.is_multiple_of(CHECK_EVERY) {
             budget.check()?;

@@ -18,4 +18,7 @@ pub mod prepare;
 pub mod load;
 pub mod verify;
 pub mod querymix;
+pub mod history;
+pub mod backfill;
+pub mod querybench;
 pub mod tidy;

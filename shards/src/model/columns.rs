@@ -7,12 +7,15 @@ use super::time::TimeRange;
 pub struct SampleColumns {
     pub timestamps_ms: Vec<i64>,
     pub values: Vec<f64>,
+    /// If samples were left out: the place of each among all, staleness markers not counted.
+    pub places: Vec<u32>,
 }
 
 impl SampleColumns {
     pub fn clear(&mut self) {
         self.timestamps_ms.clear();
         self.values.clear();
+        self.places.clear();
     }
 
     #[must_use]

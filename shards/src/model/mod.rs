@@ -9,6 +9,7 @@ pub mod histogram;
 pub mod label;
 pub mod matcher;
 pub mod metadata;
+pub mod need;
 mod re2;
 pub mod regex;
 pub mod sample;

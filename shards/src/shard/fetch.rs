@@ -7,13 +7,14 @@ use std::rc::Rc;
 use hashbrown::HashMap;
 
 use super::damage;
+use super::sieve::{Sieve, Times};
 use super::stream::{Located, SeriesStream};
 use super::view::View;
 use crate::chunk::column::Decoder;
 use crate::codec::crc::unsealed;
 use crate::error::Result;
 use crate::io::cache::Loaded;
-use crate::model::columns::trim;
+use crate::model::need::Need;
 use crate::model::{SampleColumns, TimeRange};
 use crate::part::{ChunkKind, ChunkRef};
 use crate::tombstone;
@@ -33,11 +34,14 @@ pub(super) struct Fetched {
 }
 
 /// Reads and decodes chunks.
-#[derive(Default)]
 pub(super) struct Fetcher {
     decoder: Decoder,
+    range: TimeRange,
+    sieve: Sieve,
+    /// For series of which all samples are needed, whatever the reader needs.
+    whole: Sieve,
     /// By part and offset: columns of timestamps are shared by many series.
-    times: HashMap<(usize, u64), Rc<[i64]>>,
+    times: HashMap<(usize, u64), Rc<Times>>,
     times_bytes: usize,
     part: SampleColumns,
     scratch: Vec<u8>,
@@ -45,11 +49,24 @@ pub(super) struct Fetcher {
 }
 
 impl Fetcher {
+    pub(super) fn new(range: TimeRange, need: Need) -> Self {
+        Self {
+            decoder: Decoder::new(),
+            range,
+            sieve: Sieve::new(need),
+            whole: Sieve::new(Need::All),
+            times: HashMap::new(),
+            times_bytes: 0,
+            part: SampleColumns::default(),
+            scratch: Vec::new(),
+            ranges: Vec::new(),
+        }
+    }
+
     /// Reads the chunks of the next series of a stream.
     pub(super) async fn fill(
         &mut self,
         stream: &mut SeriesStream,
-        range: TimeRange,
         out: &mut VecDeque<Fetched>,
     ) -> Result<()> {
         let mut batch = Vec::new();
@@ -61,14 +78,13 @@ impl Fetcher {
         }
         let mut extents: HashMap<usize, Vec<(u64, usize)>> = HashMap::new();
         for (part, chunk) in batch.iter().flat_map(|located| &located.chunks) {
-            if chunk.kind != ChunkKind::Floats || !chunk.overlaps(range) {
+            if chunk.kind != ChunkKind::Floats || !chunk.overlaps(self.range) {
                 continue;
             }
             let extents = extents.entry(*part).or_default();
+            // Also of times that are known by now: until the chunk is decoded they may be forgotten.
             extents.push((chunk.values.offset, chunk.values.len as usize));
-            if !self.times.contains_key(&(*part, chunk.times.offset)) {
-                extents.push((chunk.times.offset, chunk.times.len as usize));
-            }
+            extents.push((chunk.times.offset, chunk.times.len as usize));
         }
         let mut pages = HashMap::new();
         for (index, extents) in extents {
@@ -87,13 +103,52 @@ impl Fetcher {
     }
 
     /// Adds the samples of a series in the range to `columns`: sorted, unique, newest write wins.
-    pub(super) fn decode(
-        &mut self,
-        view: &View,
-        fetched: &Fetched,
-        range: TimeRange,
-        columns: &mut SampleColumns,
-    ) {
+    /// Where nothing overlaps, those that are not needed are left out.
+    pub(super) fn decode(&mut self, view: &View, fetched: &mut Fetched, columns: &mut SampleColumns) {
+        if self.is_plain(view, fetched) {
+            self.decode_in_turn(view, fetched, columns);
+        } else {
+            self.decode_overlaid(view, fetched, columns);
+        }
+    }
+
+    /// Puts the chunks in order of time. Whether they and memory do not overlap and nothing of the
+    /// series is deleted.
+    fn is_plain(&mut self, view: &View, fetched: &mut Fetched) -> bool {
+        tombstone::ranges_of(&view.deletes, &fetched.labels, |_| true, &mut self.ranges);
+        let Located { chunks, memory, .. } = &mut fetched.located;
+        chunks.retain(|(_, chunk)| chunk.kind == ChunkKind::Floats);
+        chunks.sort_by_key(|(_, chunk)| chunk.first_ms);
+        let mut spans = chunks.iter().map(|(_, chunk)| (chunk.first_ms, chunk.last_ms)).chain(
+            memory.iter().filter_map(|(_, samples)| {
+                samples.timestamps_ms.first().copied().zip(samples.timestamps_ms.last().copied())
+            }),
+        );
+        let mut before = i64::MIN;
+        self.ranges.is_empty()
+            && spans.all(|(first_ms, last_ms)| {
+                let behind = first_ms > before;
+                before = last_ms;
+                behind
+            })
+    }
+
+    fn decode_in_turn(&mut self, view: &View, fetched: &Fetched, columns: &mut SampleColumns) {
+        self.sieve.begin();
+        for (index, chunk) in &fetched.located.chunks {
+            if let Some(pages) = fetched.pages.get(index)
+                && self.chunk(*index, chunk, pages, true, columns).is_none()
+                && let Some(part) = view.parts.get(*index)
+            {
+                damage::report(view.shard(), part, "a chunk is damaged");
+            }
+        }
+        for (_, memory) in &fetched.located.memory {
+            self.sieve.memory(&memory.timestamps_ms, &memory.values, columns);
+        }
+    }
+
+    fn decode_overlaid(&mut self, view: &View, fetched: &Fetched, columns: &mut SampleColumns) {
         let chunks = &fetched.located.chunks;
         let mut parts: Vec<usize> = chunks.iter().map(|(part, _)| *part).collect();
         // The parts of a view are in order of their sequences.
@@ -105,7 +160,7 @@ impl Fetcher {
             own.clear();
             for (_, chunk) in chunks.iter().filter(|(other, _)| *other == index) {
                 if let Some(pages) = fetched.pages.get(&index)
-                    && self.chunk(index, chunk, pages, range, &mut own).is_none()
+                    && self.chunk(index, chunk, pages, false, &mut own).is_none()
                 {
                     damage::report(view.shard(), part, "a chunk is damaged");
                 }
@@ -143,41 +198,33 @@ impl Fetcher {
         part: usize,
         chunk: &ChunkRef,
         pages: &Loaded,
-        range: TimeRange,
+        sieved: bool,
         out: &mut SampleColumns,
     ) -> Option<()> {
-        if chunk.kind != ChunkKind::Floats {
-            return Some(());
-        }
         let count = chunk.count as usize;
         let key = (part, chunk.times.offset);
-        let known = self.times.get(&key).filter(|times| times.len() == count).cloned();
+        let known = self.times.get(&key).filter(|times| times.times.len() == count).cloned();
         let times = match known {
             Some(times) => times,
             None => {
                 let bytes = pages.get(chunk.times.offset, chunk.times.len as usize, &mut self.scratch)?;
                 let mut times = Vec::with_capacity(count.min(crate::chunk::column::CHUNK_LEN_MAX));
                 self.decoder.decode_timestamps(unsealed(bytes)?, count, &mut times).ok()?;
-                let times: Rc<[i64]> = times.into();
+                let times = Rc::new(Times::new(times, self.sieve.need(), self.range));
                 self.remember(key, &times);
                 times
             }
         };
-        let base = out.values.len();
         let bytes = pages.get(chunk.values.offset, chunk.values.len as usize, &mut self.scratch)?;
-        self.decoder.decode_values(unsealed(bytes)?, count, &mut out.values).ok()?;
-        out.timestamps_ms.extend_from_slice(&times);
-        if !range.contains(chunk.first_ms) || !range.contains(chunk.last_ms) {
-            trim(base, range, &mut out.timestamps_ms, &mut out.values);
-        }
-        Some(())
+        let sieve = if sieved { &mut self.sieve } else { &mut self.whole };
+        sieve.column(&mut self.decoder, unsealed(bytes)?, &times, out).ok()
     }
 
-    fn remember(&mut self, key: (usize, u64), times: &Rc<[i64]>) {
-        self.times_bytes += size_of_val::<[i64]>(times) + 64;
+    fn remember(&mut self, key: (usize, u64), times: &Rc<Times>) {
+        self.times_bytes += times.bytes();
         if self.times_bytes > TIMES_BYTES_MAX {
             self.times = HashMap::new();
-            self.times_bytes = size_of_val::<[i64]>(times) + 64;
+            self.times_bytes = times.bytes();
         }
         self.times.insert(key, Rc::clone(times));
     }

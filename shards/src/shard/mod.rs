@@ -24,6 +24,7 @@ mod open;
 mod parts;
 mod read;
 mod refusal;
+mod sieve;
 mod snapshot;
 mod stream;
 #[cfg(test)]

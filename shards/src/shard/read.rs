@@ -13,6 +13,7 @@ use super::metrics::add;
 use super::stream::SeriesStream;
 use super::view::View;
 use crate::error::Result;
+use crate::model::need::Need;
 use crate::model::{Labels, Matcher, Metadata, SampleColumns, TimeRange};
 
 /// The selected series, one after the other. Lives on the shard's core.
@@ -40,11 +41,11 @@ impl SeriesCursor {
                 }
             };
             if self.fetched.is_empty() {
-                self.fetcher.fill(stream, self.range, &mut self.fetched).await?;
+                self.fetcher.fill(stream, &mut self.fetched).await?;
             }
-            let Some(fetched) = self.fetched.pop_front() else { return Ok(None) };
+            let Some(mut fetched) = self.fetched.pop_front() else { return Ok(None) };
             columns.clear();
-            self.fetcher.decode(stream.view(), &fetched, self.range, columns);
+            self.fetcher.decode(stream.view(), &mut fetched, columns);
             if !columns.is_empty() {
                 add(&self.shard.counters.select_series, 1);
                 add(&self.shard.counters.select_samples, columns.len() as u64);
@@ -58,6 +59,17 @@ impl Shard {
     /// Begins a read of the series that satisfy all matchers.
     #[must_use]
     pub fn select(self: &Rc<Self>, matchers: &[Matcher], range: TimeRange) -> SeriesCursor {
+        self.select_needed(matchers, range, Need::All)
+    }
+
+    /// Likewise, of a reader that needs less than all samples.
+    #[must_use]
+    pub fn select_needed(
+        self: &Rc<Self>,
+        matchers: &[Matcher],
+        range: TimeRange,
+        need: Need,
+    ) -> SeriesCursor {
         add(&self.counters.selects, 1);
         SeriesCursor {
             shard: Rc::clone(self),
@@ -65,7 +77,7 @@ impl Shard {
             range,
             stream: None,
             fetched: VecDeque::new(),
-            fetcher: super::fetch::Fetcher::default(),
+            fetcher: super::fetch::Fetcher::new(range, need),
         }
     }
 

@@ -113,10 +113,34 @@ impl Items for Instant {
 
 /// Matrix of a range query.
 pub(super) struct GridMatrix {
-    grid: Grid,
+    times: Times,
     series: IntoIter<EvalSeries>,
     separator: Separator,
     current: Option<GridSeries>,
+}
+
+/// Texts of the times of a grid, which all series share; made when they are needed.
+struct Times {
+    grid: Grid,
+    text: Vec<u8>,
+    /// End of the text of each step.
+    ends: Vec<usize>,
+}
+
+impl Times {
+    const fn new(grid: Grid) -> Self {
+        Self { grid, text: Vec::new(), ends: Vec::new() }
+    }
+
+    fn at(&mut self, step: usize) -> &[u8] {
+        while self.ends.len() <= step {
+            number::seconds(&mut self.text, self.grid.at(self.ends.len()));
+            self.ends.push(self.text.len());
+        }
+        let start = step.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let end = self.ends.get(step).copied().unwrap_or(start);
+        self.text.get(start..end).unwrap_or_default()
+    }
 }
 
 /// A series of which some points are written.
@@ -128,7 +152,12 @@ struct GridSeries {
 
 impl GridMatrix {
     pub(super) fn new(grid: Grid, series: Vec<EvalSeries>) -> Self {
-        Self { grid, series: series.into_iter(), separator: Separator::default(), current: None }
+        Self {
+            times: Times::new(grid),
+            series: series.into_iter(),
+            separator: Separator::default(),
+            current: None,
+        }
     }
 }
 
@@ -146,7 +175,9 @@ impl Items for GridMatrix {
         for (step, value) in (current.step..).zip(current.values.get(current.step..end).unwrap_or_default()) {
             if is_present(*value) {
                 current.separator.put(out);
-                put_point(out, self.grid.at(step), *value);
+                out.push(b'[');
+                out.extend_from_slice(self.times.at(step));
+                put_value(out, *value);
             }
         }
         current.step = end;
@@ -207,6 +238,11 @@ fn put_series_head(out: &mut Vec<u8>, labels: &Labels) {
 fn put_point(out: &mut Vec<u8>, time_ms: i64, value: f64) {
     out.push(b'[');
     number::seconds(out, time_ms);
+    put_value(out, value);
+}
+
+#[inline]
+fn put_value(out: &mut Vec<u8>, value: f64) {
     out.extend_from_slice(b",\"");
     number::float(out, value);
     out.extend_from_slice(b"\"]");

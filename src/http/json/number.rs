@@ -6,6 +6,9 @@
 /// Integers up to here are exact in a float.
 const EXACT_INTEGER_MAX: f64 = 9_007_199_254_740_992.0;
 
+/// Below, hundredths have at most 15 digits.
+const HUNDREDTHS_MAX: f64 = 1e13;
+
 pub(super) fn integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
@@ -20,9 +23,36 @@ pub(super) fn float(out: &mut Vec<u8>, value: f64) {
         integer(out, value as i64);
     } else if size != 0.0 && !(1e-6..1e21).contains(&size) && value.is_finite() {
         with_digits(value, |digits| exponent_form(out, digits));
-    } else {
+    } else if !hundredths(out, value) {
         plain(out, value);
     }
+}
+
+/// Writes a value that is nearest to a whole number of hundredths, as seconds of CPU are, if it is
+/// one. With so few digits no other number with as few or fewer reads back as the same float.
+#[inline]
+fn hundredths(out: &mut Vec<u8>, value: f64) -> bool {
+    if value.is_nan() || value.abs() >= HUNDREDTHS_MAX {
+        return false;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "less than 2^53")]
+    let count = (value * 100.0).round() as i64;
+    #[expect(clippy::float_cmp, reason = "it is the same float or not")]
+    if count == 0 || count as f64 / 100.0 != value {
+        return false;
+    }
+    if count < 0 {
+        out.push(b'-');
+    }
+    let size = count.unsigned_abs();
+    integer(out, size / 100);
+    let (tens, ones) = ((size / 10 % 10) as u8, (size % 10) as u8);
+    if ones != 0 {
+        out.extend_from_slice(&[b'.', b'0' + tens, b'0' + ones]);
+    } else if tens != 0 {
+        out.extend_from_slice(&[b'.', b'0' + tens]);
+    }
+    true
 }
 
 /// A float without exponent, however large or small: what a scalar result looks like.
@@ -209,6 +239,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn hundredths_have_the_shortest_digits(
+            count in 1_i64..2_000_000_000_000_000, negative: bool, ulps in -2_i64..3,
+        ) {
+            let near = f64::from_bits((count as f64 / 100.0).to_bits().wrapping_add_signed(ulps));
+            let value = if negative { -near } else { near };
+            prop_assert_eq!(text_of(|out| float(out, value)), text_of(|out| plain(out, value)));
+        }
+
         #[test]
         fn floats_read_back(bits: u64) {
             let value = f64::from_bits(bits);

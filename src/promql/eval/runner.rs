@@ -103,6 +103,18 @@ impl<'a> FragmentRunner<'a> {
     /// Takes in one series with all its samples in [`Fragment::range`]: sorted by time, times
     /// unique, staleness markers included. Each series once.
     pub fn push(&mut self, labels: &Labels, timestamps: &[i64], values: &[f64]) -> Result<(), EvalError> {
+        self.push_needed(labels, timestamps, values, &[])
+    }
+
+    /// Takes in one series with what is needed of its samples, [`Fragment::need`]; if some are left
+    /// out, with the `places` of the others, staleness markers not counted nor included.
+    pub fn push_needed(
+        &mut self,
+        labels: &Labels,
+        timestamps: &[i64],
+        values: &[f64],
+        places: &[u32],
+    ) -> Result<(), EvalError> {
         assert_eq!(timestamps.len(), values.len(), "a sample has a time and a value");
         self.samples += values.len() as u64;
         let fragment = self.fragment;
@@ -120,7 +132,7 @@ impl<'a> FragmentRunner<'a> {
                 self.hold(present)?;
             }
             WindowFunction::Range { function, range_ms } => {
-                let input = input(fragment, range_ms, self.unmarked.of(timestamps, values));
+                let input = input(fragment, range_ms, self.unmarked.of(timestamps, values), places);
                 input.check_windows(self.held, fragment.samples_max)?;
                 function.evaluate(&input, &mut self.scratch, &mut self.column)?;
                 function.annotate(&input, labels, &self.column, fragment.span, &mut self.annotations);
@@ -203,7 +215,7 @@ impl<'a> FragmentRunner<'a> {
         timestamps: &[i64],
         values: &[f64],
     ) -> Result<(), EvalError> {
-        let input = input(self.fragment, range_ms, self.unmarked.of(timestamps, values));
+        let input = input(self.fragment, range_ms, self.unmarked.of(timestamps, values), &[]);
         let Some((_, window)) = input.windows().next() else { return Ok(()) };
         let samples = input.timestamps.get(window.clone()).zip(input.values.get(window));
         let Some((timestamps, values)) = samples else { return Ok(()) };
@@ -249,10 +261,12 @@ fn input<'s>(
     fragment: &'s Fragment,
     range_ms: i64,
     (timestamps, values): (&'s [i64], &'s [f64]),
+    places: &'s [u32],
 ) -> RangeInput<'s> {
     RangeInput {
         timestamps,
         values,
+        places,
         grid: fragment.grid,
         reference: fragment.reference,
         range_ms,

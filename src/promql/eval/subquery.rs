@@ -39,6 +39,7 @@ impl RangeCall<'_> {
             let input = RangeInput {
                 timestamps: &raw.timestamps,
                 values: &raw.values,
+                places: &[],
                 grid: self.grid,
                 reference: self.shape.reference(&self.grid),
                 range_ms: self.shape.range_ms,

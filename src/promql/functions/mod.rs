@@ -2,6 +2,7 @@
 
 pub(crate) mod histogram;
 pub(crate) mod label;
+mod lockstep;
 pub mod math;
 pub(crate) mod over_time;
 pub mod range;

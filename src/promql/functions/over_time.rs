@@ -95,7 +95,8 @@ pub(super) fn quantile(quantile: f64, values: &[f64], sorted: &mut Vec<f64>) -> 
     quantile_in_place(quantile, sorted)
 }
 
-/// Quantile by linear interpolation between the two nearest ranks; sorts the values, NaN first.
+/// Quantile by linear interpolation between the two nearest ranks, NaN being the least; the order of
+/// the values is lost.
 pub(crate) fn quantile_in_place(quantile: f64, values: &mut [f64]) -> f64 {
     if values.is_empty() || quantile.is_nan() {
         return f64::NAN;
@@ -106,19 +107,21 @@ pub(crate) fn quantile_in_place(quantile: f64, values: &mut [f64]) -> f64 {
     if quantile > 1.0 {
         return f64::INFINITY;
     }
-    values.sort_unstable_by(|a, b| match (a.is_nan(), b.is_nan()) {
-        (true, true) => std::cmp::Ordering::Equal,
-        (true, false) => std::cmp::Ordering::Less,
-        (false, true) => std::cmp::Ordering::Greater,
-        (false, false) => a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal),
-    });
     let last = values.len() - 1;
     let rank = quantile * last as f64;
     let lower = (rank.floor() as usize).min(last);
-    let upper = (lower + 1).min(last);
     let weight = rank - rank.floor();
-    let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
-    at(lower) * (1.0 - weight) + at(upper) * weight
+    // Only two neighbours count, so the rest need no order.
+    let (_, below, above) = values.select_nth_unstable_by(lower, nan_first);
+    let next = above.iter().copied().min_by(nan_first).unwrap_or(*below);
+    *below * (1.0 - weight) + next * weight
+}
+
+fn nan_first(a: &f64, b: &f64) -> std::cmp::Ordering {
+    match (a.is_nan(), b.is_nan()) {
+        (false, false) => a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal),
+        (a_is, b_is) => b_is.cmp(&a_is),
+    }
 }
 
 /// Median of the distances from the median; NaN as soon as one value is.

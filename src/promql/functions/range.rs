@@ -4,14 +4,15 @@
 //! those a fresh computation of that window would give, bit by bit.
 
 use shards::model::Labels;
+use shards::model::need::{Need, Windows};
 
 use crate::promql::annotation::Annotations;
 use crate::promql::ast::Span;
 use crate::promql::eval_error::EvalError;
-use crate::promql::functions::{over_time, rate, trend};
+use crate::promql::functions::{lockstep, over_time, rate, trend};
 use crate::promql::quoted;
 use crate::promql::value::{ABSENT, Column, is_present};
-use crate::promql::window::{Grid, Windows};
+use crate::promql::window::{self, Grid};
 
 /// A function of the samples in a window. Fields of type `usize` are indices of scalar parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,9 @@ pub enum RangeFunction {
 pub(crate) struct RangeInput<'a> {
     pub(crate) timestamps: &'a [i64],
     pub(crate) values: &'a [f64],
+    /// If samples are left out: the place of each among all. Only where the function needs no more
+    /// than the ends of windows and what falls between.
+    pub(crate) places: &'a [u32],
     /// Times of evaluation.
     pub(crate) grid: Grid,
     /// Times the windows end at.
@@ -66,8 +70,8 @@ pub(crate) struct RangeInput<'a> {
 }
 
 impl<'a> RangeInput<'a> {
-    pub(crate) const fn windows(&self) -> Windows<'a> {
-        Windows::new(self.timestamps, self.reference, self.range_ms)
+    pub(crate) const fn windows(&self) -> window::Windows<'a> {
+        window::Windows::new(self.timestamps, self.reference, self.range_ms)
     }
 
     /// Calls `value` with the samples of every window that has some.
@@ -96,6 +100,15 @@ impl<'a> RangeInput<'a> {
         if held + largest as u64 > samples_max { Err(EvalError::TooManySamples) } else { Ok(()) }
     }
 
+    /// Number of samples from one index to another, both included.
+    #[inline]
+    pub(crate) fn count(&self, first: usize, last: usize) -> usize {
+        match (self.places.get(first), self.places.get(last)) {
+            (Some(first), Some(last)) => last.saturating_sub(*first) as usize + 1,
+            _ => last - first + 1,
+        }
+    }
+
     pub(crate) fn param(&self, index: usize, step: usize) -> f64 {
         self.params.get(index).map_or(f64::NAN, |column| column.at(step))
     }
@@ -110,6 +123,25 @@ pub(crate) struct Scratch {
 }
 
 impl RangeFunction {
+    /// What it needs of the samples in its windows.
+    #[must_use]
+    pub(crate) const fn need(self, windows: Windows) -> Need {
+        match self {
+            Self::Rate
+            | Self::Increase
+            | Self::Delta
+            | Self::Resets
+            | Self::PresentOverTime
+            | Self::FirstOverTime
+            | Self::LastOverTime
+            | Self::TsOfFirstOverTime
+            | Self::TsOfLastOverTime => Need::Ends(windows),
+            Self::MaxOverTime => Need::Greatest(windows),
+            Self::MinOverTime => Need::Least(windows),
+            _ => Need::All,
+        }
+    }
+
     /// Whether the metric name stays, since values are those of the metric.
     #[must_use]
     pub const fn keeps_name(self) -> bool {
@@ -138,8 +170,11 @@ impl RangeFunction {
             Self::DoubleExponentialSmoothing { smoothing, trend } => {
                 trend::double_exponential_smoothing(input, smoothing, trend, out)?;
             }
-            Self::AvgOverTime => input.each_window(out, |_, _, values| over_time::avg(values)),
-            Self::SumOverTime => input.each_window(out, |_, _, values| over_time::sum(values)),
+            Self::AvgOverTime => {
+                let mean = |sum, lost, count| sum / count + lost / count;
+                lockstep::each_sum(input, out, mean, over_time::avg);
+            }
+            Self::SumOverTime => lockstep::each_sum(input, out, |sum, lost, _| sum + lost, over_time::sum),
             Self::CountOverTime => input.each_window(out, |_, _, values| values.len() as f64),
             Self::MinOverTime => over_time::extreme(input, scratch, out, |new, old| new < old),
             Self::MaxOverTime => over_time::extreme(input, scratch, out, |new, old| new > old),

@@ -96,6 +96,7 @@ proptest! {
         let input = RangeInput {
             timestamps: &timestamps,
             values: &values,
+            places: &[],
             grid,
             reference: grid,
             range_ms,

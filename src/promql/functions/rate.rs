@@ -66,7 +66,7 @@ pub(super) fn extrapolated(input: &RangeInput<'_>, kind: Kind, scratch: &mut Scr
         let sampled = Sampled {
             change,
             first_value,
-            count: len,
+            count: input.count(low, last),
             to_start: (first_ms - end_ms.saturating_sub(input.range_ms)) as f64 / 1_000.0,
             to_end: (end_ms - last_ms) as f64 / 1_000.0,
             interval: (last_ms - first_ms) as f64 / 1_000.0,

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use shards::model::need::{Need, Windows};
 use shards::model::{Matcher, TimeRange};
 
 use super::super::aggregate::partial::PartialOp;
@@ -48,6 +49,24 @@ impl Fragment {
             WindowFunction::Range { range_ms, .. } | WindowFunction::Raw { range_ms } => {
                 self.reference.reach(range_ms)
             }
+        }
+    }
+}
+
+impl Fragment {
+    /// What evaluation needs of the samples in [`Self::range`].
+    #[must_use]
+    pub const fn need(&self) -> Need {
+        let Grid { start_ms, step_ms, steps } = self.reference;
+        let count = if step_ms <= 0 && steps > 1 { 1 } else { steps };
+        match self.window {
+            WindowFunction::Instant | WindowFunction::InstantTimestamp => {
+                Need::Last(Windows { end_ms: start_ms, step_ms, count, range_ms: self.lookback_ms })
+            }
+            WindowFunction::Range { function, range_ms } => {
+                function.need(Windows { end_ms: start_ms, step_ms, count, range_ms })
+            }
+            WindowFunction::Raw { .. } => Need::All,
         }
     }
 }

@@ -106,7 +106,7 @@ pub(super) struct Entry {
     pub(super) last: i64,
     min: i64,
     max: i64,
-    ascending: bool,
+    pub(super) ascending: bool,
     has_nan: bool,
     values: Option<[f64; 4]>,
 }

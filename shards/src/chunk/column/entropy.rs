@@ -33,24 +33,20 @@
 //! A page of residuals: the states of two lanes, then what each token but each lane's last adds to
 //! its lane's state, then the plain bits of all tokens. Tokens alternate between the lanes.
 
-use super::bits::{BitSink, BitSource};
+use super::bits::BitSink;
 use super::dictionary::Dictionary;
-use super::token::{
-    GRAINS, TOKENS, TokenRule, coarsen, plain_bits, plain_len, plain_shift, rule_of, token_of,
-};
-use crate::chunk::ChunkError;
-use crate::codec::Cursor;
+use super::token::{GRAINS, TOKENS, coarsen, plain_bits, plain_len, token_of};
 use crate::codec::bits::low_bits;
-use crate::codec::varint::{put_uvarint, unzigzag, zigzag};
+use crate::codec::varint::{put_uvarint, zigzag};
 
-const STATES_LOG_MIN: u32 = 5;
-const STATES_LOG_MAX: u32 = 10;
-const STATES_MAX: usize = 1 << STATES_LOG_MAX;
-const LANES: usize = 2;
-const LEVEL_START: u32 = 8;
-const LEVEL_MAX: u32 = 31;
+pub(super) const STATES_LOG_MIN: u32 = 5;
+pub(super) const STATES_LOG_MAX: u32 = 10;
+pub(super) const STATES_MAX: usize = 1 << STATES_LOG_MAX;
+pub(super) const LANES: usize = 2;
+pub(super) const LEVEL_START: u32 = 8;
+pub(super) const LEVEL_MAX: u32 = 31;
 /// Most bits of the model of all tokens.
-const MODEL_BYTES_MAX: usize = 5 + TOKENS * 9 / 8;
+pub(super) const MODEL_BYTES_MAX: usize = 5 + TOKENS * 9 / 8;
 
 /// Grain of the tokens of a dictionary.
 pub(super) const DICTIONARY: u32 = GRAINS;
@@ -155,7 +151,7 @@ const fn weight_of(level: u32) -> u32 {
 }
 
 /// Shares of `1 << log` states; `None` if there are no tokens or more than states.
-fn shares(levels: &[u8; TOKENS], log: u32) -> Option<[u16; TOKENS]> {
+pub(super) fn shares(levels: &[u8; TOKENS], log: u32) -> Option<[u16; TOKENS]> {
     let states = 1u32 << log;
     let sum: u64 = levels.iter().map(|level| u64::from(weight_of(u32::from(*level)))).sum();
     let tokens = levels.iter().filter(|level| **level > 0).count();
@@ -185,7 +181,7 @@ fn shares(levels: &[u8; TOKENS], log: u32) -> Option<[u16; TOKENS]> {
 }
 
 /// Calls `deal` with each state in the order of the tokens that own them.
-fn deal(shares: &[u16; TOKENS], log: u32, mut deal: impl FnMut(u8, usize)) {
+pub(super) fn deal(shares: &[u16; TOKENS], log: u32, mut deal: impl FnMut(u8, usize)) {
     let states = 1usize << log;
     let step = states / 2 + states / 8 + 3;
     let mut state = 0;
@@ -368,180 +364,4 @@ fn write_levels(levels: &[u8; TOKENS], bits: &mut BitSink<'_>) {
         before = level;
     }
     bits.push(0b0111, 9);
-}
-
-/// One state: its token, and how the next state follows from it.
-#[derive(Debug, Clone, Copy, Default)]
-struct State {
-    base: u16,
-    bits: u8,
-    token: u8,
-}
-
-/// The decoder's side of a model.
-#[derive(Debug)]
-pub(super) struct EntropyDecoder {
-    log: u32,
-    shift: u32,
-    states: Box<[State; STATES_MAX]>,
-    rules: Box<[TokenRule; TOKENS]>,
-    tokens: Vec<u8>,
-    source: BitSource,
-}
-
-impl Default for EntropyDecoder {
-    fn default() -> Self {
-        Self {
-            log: 0,
-            shift: 0,
-            states: Box::new([State::default(); STATES_MAX]),
-            rules: Box::new([TokenRule::default(); TOKENS]),
-            tokens: Vec::new(),
-            source: BitSource::default(),
-        }
-    }
-}
-
-impl EntropyDecoder {
-    /// Reads a model.
-    pub(super) fn read_model(&mut self, cursor: &mut Cursor<'_>) -> Result<(), ChunkError> {
-        let most = cursor.remaining().min(MODEL_BYTES_MAX);
-        self.source.load(cursor.clone().take(most)?);
-        let grain = self.source.read(0, 2) as u32;
-        self.log = self.source.read(2, 3) as u32 + STATES_LOG_MIN;
-        if self.log > STATES_LOG_MAX {
-            return Err(ChunkError::Corrupt);
-        }
-        self.shift = plain_shift(grain);
-        let (levels, position) = read_levels(&self.source, 5)?;
-        if position > self.source.len_bits() {
-            return Err(ChunkError::Truncated);
-        }
-        cursor.take(position.div_ceil(8))?;
-        let shares = shares(&levels, self.log).ok_or(ChunkError::Corrupt)?;
-        let mut next = 0u64;
-        for ((token, share), rule) in (0u8..=255).zip(&shares).zip(self.rules.iter_mut()) {
-            if *share == 0 {
-                continue;
-            }
-            if grain != DICTIONARY {
-                *rule = rule_of(token, grain).ok_or(ChunkError::Corrupt)?;
-                continue;
-            }
-            let base = next.checked_add(cursor.uvarint()?).ok_or(ChunkError::Corrupt)?;
-            *rule = TokenRule { base, plain: 0 };
-            next = base.wrapping_add(1);
-        }
-        self.make_tables(&shares);
-        Ok(())
-    }
-
-    fn make_tables(&mut self, shares: &[u16; TOKENS]) {
-        let count = 1usize << self.log;
-        let states = &mut self.states;
-        deal(shares, self.log, |token, state| {
-            if let Some(place) = states.get_mut(state) {
-                place.token = token;
-            }
-        });
-        let mut next = *shares;
-        for state in self.states.iter_mut().take(count) {
-            let Some(share) = next.get_mut(usize::from(state.token)) else { continue };
-            let bits = self.log - u32::from(*share).max(1).ilog2();
-            state.bits = bits as u8;
-            state.base = ((u32::from(*share) << bits) as usize & (count - 1)) as u16;
-            *share += 1;
-        }
-    }
-
-    /// Fills `out` with the residuals of a page that takes all of `bytes`.
-    pub(super) fn read_page(&mut self, bytes: &[u8], center: i64, out: &mut [i64]) -> Result<(), ChunkError> {
-        self.source.load(bytes);
-        self.tokens.clear();
-        self.tokens.resize(out.len(), 0);
-        let mut position = self.read_tokens();
-        for (value, token) in out.iter_mut().zip(&self.tokens) {
-            let rule = self.rules.get(usize::from(*token)).copied().unwrap_or_default();
-            let plain = u32::from(rule.plain);
-            let u = rule.base.wrapping_add(self.source.read(position, plain) << self.shift);
-            position += plain as usize;
-            *value = unzigzag(u).wrapping_add(center);
-        }
-        if self.source.ends_at(position) { Ok(()) } else { Err(ChunkError::Corrupt) }
-    }
-
-    /// Reads the tokens and returns the position behind them.
-    #[inline]
-    fn read_tokens(&mut self) -> usize {
-        let log = self.log;
-        let state_of = |state: usize| self.states.get(state & (STATES_MAX - 1)).copied().unwrap_or_default();
-        let source = &self.source;
-        let mut position = 0;
-        let mut lanes = [0usize; LANES];
-        for (lane, _) in lanes.iter_mut().zip(&self.tokens) {
-            *lane = source.read(position, log) as usize;
-            position += log as usize;
-        }
-        let [mut first, mut second] = lanes;
-        let moving = self.tokens.len().saturating_sub(LANES);
-        let (body, tail) = self.tokens.split_at_mut(moving);
-        let mut pairs = body.chunks_exact_mut(LANES);
-        for pair in &mut pairs {
-            let bits = source.peek(position);
-            let (one, two) = (state_of(first), state_of(second));
-            if let [place_one, place_two] = pair {
-                *place_one = one.token;
-                *place_two = two.token;
-            }
-            let (len_one, len_two) = (u32::from(one.bits), u32::from(two.bits));
-            first = usize::from(one.base) + (bits & ((1 << len_one) - 1)) as usize;
-            second = usize::from(two.base) + ((bits >> len_one) & ((1 << len_two) - 1)) as usize;
-            position += (len_one + len_two) as usize;
-        }
-        if let [place] = pairs.into_remainder() {
-            let one = state_of(first);
-            *place = one.token;
-            let next = usize::from(one.base) + source.read(position, u32::from(one.bits)) as usize;
-            position += usize::from(one.bits);
-            (first, second) = (second, next);
-        }
-        for (place, state) in tail.iter_mut().zip([first, second]) {
-            *place = state_of(state).token;
-        }
-        position
-    }
-}
-
-/// Levels of the tokens, and the position behind them.
-fn read_levels(source: &BitSource, start: usize) -> Result<([u8; TOKENS], usize), ChunkError> {
-    let mut levels = [0u8; TOKENS];
-    let (mut token, mut before, mut position) = (0usize, LEVEL_START, start);
-    loop {
-        let bits = source.peek(position);
-        let (level, len) = match (bits & 3, (bits >> 2) & 3) {
-            (0, _) => (0, 2),
-            (1, _) => (before, 2),
-            (2, _) => (before.wrapping_sub(1), 2),
-            (_, 0) => (before + 1, 4),
-            (_, 1) => ((bits >> 4 & 31) as u32, 9),
-            (_, 2) => {
-                token += (bits >> 4 & 15) as usize + 2;
-                position += 8;
-                continue;
-            }
-            (_, _) => (before.wrapping_sub(2), 4),
-        };
-        position += len;
-        if len == 9 && level == 0 {
-            return Ok((levels, position));
-        }
-        if len != 2 || bits & 3 != 0 {
-            if !(1..=LEVEL_MAX).contains(&level) {
-                return Err(ChunkError::Corrupt);
-            }
-            before = level;
-        }
-        *levels.get_mut(token).ok_or(ChunkError::Corrupt)? = level as u8;
-        token += 1;
-    }
 }

@@ -64,7 +64,7 @@ impl IntegerDecoder {
             return Err(ChunkError::UnknownEncoding(first));
         }
         let body = Body::read(cursor, shape, count)?;
-        self.ints.decode(&body, &(0..1), &mut self.integers)?;
+        self.ints.decode(&body, |_| true, &mut self.integers)?;
         out.extend_from_slice(&self.integers);
         Ok(())
     }

@@ -18,7 +18,8 @@
 use super::bits::BitSource;
 use super::dictionary::Dictionary;
 use super::directory::{Entry, Figures};
-use super::entropy::{DICTIONARY, EntropyDecoder, EntropyEncoder, Histogram};
+use super::entropy::{DICTIONARY, EntropyEncoder, Histogram};
+use super::entropy_decoder::{EntropyDecoder, GROUP_MAX};
 use super::order::Order;
 use super::{Effort, PAGE_LEN, pack};
 use crate::chunk::ChunkError;
@@ -333,6 +334,7 @@ fn packed_bits(lens: &mut [i64]) -> usize {
 pub(super) struct IntDecoder {
     entropy: EntropyDecoder,
     source: BitSource,
+    pages: Vec<Page>,
 }
 
 /// The parts of a body.
@@ -373,6 +375,11 @@ impl<'a> Body<'a> {
         self.shape.paged
     }
 
+    /// Whether a greater `x` stands for a greater integer, as it does unless bytes were damaged.
+    pub(super) const fn rising(&self) -> bool {
+        self.divisor > 0
+    }
+
     /// Calls `each` with the entry of every page.
     pub(super) fn entries(&self, mut each: impl FnMut(usize, &Entry)) -> Result<(), ChunkError> {
         let (mut cursor, mut before) = (self.directory.clone(), None);
@@ -385,68 +392,133 @@ impl<'a> Body<'a> {
     }
 }
 
+/// A page of a body: its first `x`, where its bytes are, and its integers.
+#[derive(Debug, Clone)]
+struct Page {
+    first: i64,
+    bytes: std::ops::Range<usize>,
+    count: usize,
+}
+
 impl IntDecoder {
-    /// Replaces `out` by the integers of some pages, or by all if there is no directory: then the
-    /// answer is true.
+    /// Replaces `out` by the integers of the wanted pages, or by all if there is no directory: then
+    /// the answer is true.
     pub(super) fn decode(
         &mut self,
         body: &Body<'_>,
-        pages: &std::ops::Range<usize>,
+        wanted: impl Fn(usize) -> bool,
         out: &mut Vec<i64>,
     ) -> Result<bool, ChunkError> {
         out.clear();
         let mut payload = Cursor::new(body.payload);
-        let mut center = 0;
         if body.shape.entropy {
-            center = payload.varint()?;
-            self.entropy.read_model(&mut payload)?;
+            let center = payload.varint()?;
+            self.entropy.read_model(center, &mut payload)?;
         }
-        if !body.shape.paged {
-            out.resize(body.count, 0);
-            self.page(body, 0, center, payload.take(payload.remaining())?, out)?;
-            return Ok(true);
-        }
-        let mut outcome = Ok(());
-        body.entries(|page, entry| {
-            outcome = outcome.and_then(|()| {
-                let bytes = payload.take(entry.len)?;
-                if !pages.contains(&page) {
-                    return Ok(());
+        let bytes = payload.take(payload.remaining())?;
+        self.pages.clear();
+        let mut end = 0usize;
+        if body.shape.paged {
+            let pages = &mut self.pages;
+            body.entries(|page, entry| {
+                let start = end;
+                end = end.saturating_add(entry.len);
+                if wanted(page) {
+                    let count = (body.count - page * PAGE_LEN).min(PAGE_LEN);
+                    pages.push(Page { first: entry.first, bytes: start..end, count });
                 }
-                let start = out.len();
-                out.resize(start + (body.count - page * PAGE_LEN).min(PAGE_LEN), 0);
-                self.page(body, entry.first, center, bytes, out.get_mut(start..).unwrap_or_default())
-            });
-        })?;
-        outcome?;
-        if payload.is_empty() { Ok(false) } else { Err(ChunkError::Surplus) }
-    }
-
-    fn page(
-        &mut self,
-        body: &Body<'_>,
-        first: i64,
-        center: i64,
-        bytes: &[u8],
-        out: &mut [i64],
-    ) -> Result<(), ChunkError> {
-        let Some((place, rest)) = out.split_first_mut() else { return Err(ChunkError::Corrupt) };
-        *place = first;
-        if body.shape.entropy {
-            self.entropy.read_page(bytes, center, rest)?;
-        } else if rest.is_empty() {
-            if !bytes.is_empty() {
+            })?;
+            if end > bytes.len() {
+                return Err(ChunkError::Truncated);
+            } else if end < bytes.len() {
                 return Err(ChunkError::Surplus);
             }
         } else {
-            super::pack::read_page(bytes, &mut self.source, rest)?;
+            self.pages.push(Page { first: 0, bytes: 0..bytes.len(), count: body.count });
         }
-        body.shape.order.restore(out, body.step);
-        if body.divisor != 1 || body.base != 0 {
-            for x in out {
-                *x = body.integer(*x);
+        out.resize(self.pages.iter().map(|page| page.count).sum(), 0);
+        self.residuals(body, bytes, out)?;
+        let mut rest = out.as_mut_slice();
+        // All that follows from the first integer of a page has its base already.
+        let shifted = body.divisor == 1 && body.shape.order != Order::Level;
+        for page in &self.pages {
+            let (part, behind) = rest.split_at_mut_checked(page.count).ok_or(ChunkError::Corrupt)?;
+            rest = behind;
+            if let Some(first) = part.first_mut() {
+                *first = if shifted { body.integer(page.first) } else { page.first };
             }
+            body.shape.order.restore(part, body.step);
+            if !shifted && (body.divisor != 1 || body.base != 0) {
+                for x in part {
+                    *x = body.integer(*x);
+                }
+            }
+        }
+        Ok(!body.shape.paged)
+    }
+
+    /// Fills all but the first place of each page with its residuals.
+    fn residuals(&mut self, body: &Body<'_>, bytes: &[u8], out: &mut [i64]) -> Result<(), ChunkError> {
+        if body.shape.entropy {
+            self.entropy.load(bytes);
+        }
+        let all = std::mem::take(&mut self.pages);
+        let outcome = self.residuals_of(&all, body, bytes, out);
+        self.pages = all;
+        outcome
+    }
+
+    fn residuals_of(
+        &mut self,
+        mut pages: &[Page],
+        body: &Body<'_>,
+        bytes: &[u8],
+        out: &mut [i64],
+    ) -> Result<(), ChunkError> {
+        let mut rest = out;
+        while let Some((page, others)) = pages.split_first() {
+            // The last page may be shorter; others are of one length.
+            let alike = pages.iter().take(GROUP_MAX).take_while(|other| other.count == page.count).count();
+            if body.shape.entropy && alike > 1 {
+                let (group, behind) = pages.split_at_checked(alike).ok_or(ChunkError::Corrupt)?;
+                let (part, after) =
+                    rest.split_at_mut_checked(alike * page.count).ok_or(ChunkError::Corrupt)?;
+                match alike {
+                    2 => self.entropy_pages::<2>(group, part)?,
+                    3 => self.entropy_pages::<3>(group, part)?,
+                    _ => self.entropy_pages::<GROUP_MAX>(group, part)?,
+                }
+                (pages, rest) = (behind, after);
+                continue;
+            }
+            let (part, after) = rest.split_at_mut_checked(page.count).ok_or(ChunkError::Corrupt)?;
+            let residuals = tail_of(part);
+            let own = bytes.get(page.bytes.clone()).ok_or(ChunkError::Truncated)?;
+            if residuals.is_empty() {
+                if !own.is_empty() {
+                    return Err(ChunkError::Surplus);
+                }
+            } else if body.shape.entropy {
+                self.entropy.read_pages([page.bytes.clone()], [residuals])?;
+            } else {
+                super::pack::read_page(own, &mut self.source, residuals)?;
+            }
+            (pages, rest) = (others, after);
         }
         Ok(())
     }
+
+    /// Entropy-coded pages of one length.
+    fn entropy_pages<const N: usize>(&mut self, pages: &[Page], out: &mut [i64]) -> Result<(), ChunkError> {
+        let count = pages.first().map_or(1, |page| page.count);
+        let mut parts = out.chunks_exact_mut(count);
+        let outs = std::array::from_fn(|_| tail_of(parts.next().unwrap_or_default()));
+        let ranges = std::array::from_fn(|at| pages.get(at).map_or(0..0, |page| page.bytes.clone()));
+        self.entropy.read_pages::<N>(ranges, outs)
+    }
+}
+
+/// All but the first place.
+fn tail_of(page: &mut [i64]) -> &mut [i64] {
+    page.split_first_mut().map(|(_, rest)| rest).unwrap_or_default()
 }

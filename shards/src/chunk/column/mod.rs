@@ -13,11 +13,13 @@ mod detect;
 mod dictionary;
 mod directory;
 mod entropy;
+mod entropy_decoder;
 mod integers;
 mod ints;
 mod odd;
 mod order;
 mod pack;
+mod picks;
 mod scale;
 #[cfg(test)]
 mod tests;
@@ -140,6 +142,23 @@ impl Decoder {
         self.values.decode(bytes, count, &pages, out).inspect_err(|_| out.truncate(base))
     }
 
+    /// Appends the values at ascending `places` of a column of `count` values; of pages without any
+    /// of them nothing is decoded. `out` stays as it was on an error.
+    pub fn decode_values_at(
+        &mut self,
+        bytes: &[u8],
+        count: usize,
+        places: &[u32],
+        out: &mut Vec<f64>,
+    ) -> Result<(), ChunkError> {
+        check_count(count)?;
+        if places.last().is_some_and(|place| *place as usize >= count) {
+            return Err(ChunkError::NoSuchPage);
+        }
+        let base = out.len();
+        self.values.decode_at(bytes, count, places, out).inspect_err(|_| out.truncate(base))
+    }
+
     /// Appends the `count` timestamps of a column; `out` stays as it was on an error.
     pub fn decode_timestamps(
         &mut self,
@@ -170,6 +189,13 @@ pub fn summaries(bytes: &[u8], count: usize, out: &mut Vec<PageSummary>) -> Resu
     let base = out.len();
     let outcome = values::summaries(bytes, count, out);
     outcome.inspect_err(|_| out.truncate(base))
+}
+
+/// Whether a column of `count` values tells, without decoding it, that no value is less than the one
+/// before it, and none is NaN or minus zero. If not, it may be so all the same.
+pub fn is_ascending(bytes: &[u8], count: usize) -> Result<bool, ChunkError> {
+    check_count(count)?;
+    picks::is_ascending(bytes, count)
 }
 
 const fn check_count(count: usize) -> Result<(), ChunkError> {

@@ -152,10 +152,9 @@ pub(super) fn read_page(bytes: &[u8], source: &mut BitSource, out: &mut [i64]) -
         out.fill(base);
     } else {
         source.load(stored);
-        let mut position = 0;
-        for value in out.iter_mut() {
-            *value = base.wrapping_add(source.read(position, width) as i64);
-            position += width as usize;
+        source.unpack(width, out);
+        if base != 0 {
+            out.iter_mut().for_each(|value| *value = base.wrapping_add(*value));
         }
     }
     let mut next = 0usize;

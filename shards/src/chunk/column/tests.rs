@@ -54,6 +54,7 @@ fn check_values(values: &[f64]) {
                 assert_eq!(bits_of(&read), bits_of(wanted));
             }
         }
+        check_picks(&mut decoder, bytes, values);
         let mut told = Vec::new();
         summaries(bytes, values.len(), &mut told).unwrap();
         assert_eq!(told.len(), pages);
@@ -165,6 +166,26 @@ fn any_times() -> impl Strategy<Value = Vec<i64>> {
     })
 }
 
+/// Single places have the values that the whole column has there.
+fn check_picks(decoder: &mut Decoder, bytes: &[u8], values: &[f64]) {
+    for stride in [1, 7, 40, 300, PAGE_LEN, 2 * PAGE_LEN, 5000] {
+        for start in [0, stride / 2, PAGE_LEN - 1, stride - 1] {
+            let places: Vec<u32> = (start..values.len()).step_by(stride).map(|place| place as u32).collect();
+            let mut read = vec![7.0];
+            decoder.decode_values_at(bytes, values.len(), &places, &mut read).unwrap();
+            let wanted: Vec<f64> = places.iter().map(|place| values[*place as usize]).collect();
+            assert_eq!(bits_of(&read[1..]), bits_of(&wanted));
+        }
+    }
+    let beyond = [0, values.len() as u32];
+    assert!(decoder.decode_values_at(bytes, values.len(), &beyond, &mut Vec::new()).is_err());
+    if is_ascending(bytes, values.len()).unwrap() {
+        assert!(values.is_sorted() && values.iter().all(|value| !value.is_nan()));
+        let zeros = values.iter().filter(|value| **value == 0.0).map(|value| value.to_bits());
+        assert!(zeros.clone().max() == zeros.min(), "zeros of both signs");
+    }
+}
+
 /// Decodes bytes as everything; only panics count.
 fn decode_anyhow(bytes: &[u8], count: usize) {
     let mut decoder = Decoder::new();
@@ -174,6 +195,9 @@ fn decode_anyhow(bytes: &[u8], count: usize) {
     let outcome = decoder.decode_timestamps(bytes, count, &mut times);
     assert_eq!(times.len(), if outcome.is_ok() { count } else { 0 });
     let _ = decoder.decode_values_pages(bytes, count, 1..2, &mut values);
+    let places: Vec<u32> = (0..count as u32).step_by(97).collect();
+    let _ = decoder.decode_values_at(bytes, count, &places, &mut values);
+    let _ = is_ascending(bytes, count);
     let _ = summaries(bytes, count, &mut told);
     assert!(told.len() <= count.div_ceil(PAGE_LEN));
 }

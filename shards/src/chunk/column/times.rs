@@ -115,7 +115,7 @@ impl TimeDecoder {
             self.read_gaps(&mut cursor, count)?;
         }
         let body = Body::read(cursor, shape, count)?;
-        self.ints.decode(&body, &(0..1), &mut self.ungapped)?;
+        self.ints.decode(&body, |_| true, &mut self.ungapped)?;
         let mut from = 0;
         let mut moved = 0u64;
         for (at, len) in self.gaps.iter().copied().chain([(count, 0)]) {

@@ -30,6 +30,7 @@ use super::directory::Figures;
 use super::ints::{Body, IntDecoder, IntEncoder, Plan, Shape};
 use super::odd::{self, GO_NAN_BITS, Run};
 use super::order::Order;
+use super::picks::Picks;
 use super::scale::{Scale, exceed, excess, rounded};
 use super::{Effort, PAGE_LEN, PageSummary, detect};
 use crate::chunk::ChunkError;
@@ -223,20 +224,21 @@ fn write_constant(value: f64, out: &mut Vec<u8>) {
 /// Reads columns of values.
 #[derive(Debug, Default)]
 pub(super) struct ValueDecoder {
-    integers: Vec<i64>,
+    pub(super) integers: Vec<i64>,
     excesses: Vec<i64>,
-    runs: Vec<Run>,
-    ints: IntDecoder,
+    pub(super) runs: Vec<Run>,
+    pub(super) ints: IntDecoder,
+    pub(super) picks: Picks,
 }
 
 /// A column as far as it is read without its integers.
-enum Column<'a> {
+pub(super) enum Column<'a> {
     Constant(f64),
     Scaled(Scale, Body<'a>, Option<Cursor<'a>>),
 }
 
 /// Reads what comes before the integers; `runs` are replaced by the exceptions.
-fn open<'a>(bytes: &'a [u8], count: usize, runs: &mut Vec<Run>) -> Result<Column<'a>, ChunkError> {
+pub(super) fn open<'a>(bytes: &'a [u8], count: usize, runs: &mut Vec<Run>) -> Result<Column<'a>, ChunkError> {
     let mut cursor = Cursor::new(bytes);
     let first = cursor.u8()?;
     let number = first & 7;
@@ -275,7 +277,7 @@ impl ValueDecoder {
             }
             Column::Scaled(scale, body, excess) => (scale, body, excess),
         };
-        let all = self.ints.decode(&body, pages, &mut self.integers)?;
+        let all = self.ints.decode(&body, |page| pages.contains(&page), &mut self.integers)?;
         let integers = part(&self.integers, &wanted, all)?;
         if let Some(mut cursor) = excess {
             let first = cursor.u8()?;
@@ -284,7 +286,7 @@ impl ValueDecoder {
                 return Err(ChunkError::UnknownEncoding(first));
             }
             let body = Body::read(cursor, shape, count)?;
-            let all = self.ints.decode(&body, pages, &mut self.excesses)?;
+            let all = self.ints.decode(&body, |page| pages.contains(&page), &mut self.excesses)?;
             let excesses = part(&self.excesses, &wanted, all)?;
             let sums = integers.iter().zip(excesses);
             out.extend(sums.map(|(integer, excess)| exceed(scale.value(*integer), *excess)));

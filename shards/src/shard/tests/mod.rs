@@ -5,4 +5,5 @@ mod crash;
 mod damage;
 mod intake;
 mod model;
+mod needs;
 mod world;

@@ -190,6 +190,7 @@ impl Test {
         let range = self.visible(range);
         let expected = within(&self.model, range, |_| true);
         assert_eq!(world.read(&[], range), expected);
+        super::needs::check(world, &expected, range);
         let ids: BTreeSet<String> = expected.keys().map(u32::to_string).collect();
         let listed = block_on(world.shard.label_values("id", &[], range)).unwrap();
         assert!(listed.is_superset(&ids), "{listed:?} lacks some of {ids:?}");

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::error::Result;
 use crate::io::sim::SimDisk;
 use crate::io::{Disk, Workers};
+use crate::model::need::Need;
 use crate::model::{KeyHasher, Labels, MatchOp, Matcher, SampleBatch, SampleColumns, ShardId, TimeRange};
 use crate::shard::{Shard, ShardOptions, ShardRetention};
 use crate::wal::WalOptions;
@@ -84,6 +85,22 @@ impl World {
         let outcome = block_on(self.shard.append(&batch_of(samples)))?;
         assert_eq!(outcome.stored, samples.len() as u64, "{outcome:?}");
         Ok(())
+    }
+
+    /// What is needed of a range, with the places of the samples.
+    pub(super) fn read_needed(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        need: Need,
+    ) -> BTreeMap<u32, SampleColumns> {
+        let mut cursor = self.shard.select_needed(matchers, range, need);
+        let mut columns = SampleColumns::default();
+        let mut series = BTreeMap::new();
+        while let Some(labels) = block_on(cursor.next(&mut columns)).unwrap() {
+            series.insert(labels.get("id").unwrap().parse().unwrap(), columns.clone());
+        }
+        series
     }
 
     /// Everything in a range.
