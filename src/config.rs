@@ -53,7 +53,7 @@ pub struct StartFlags {
     wal_segment_bytes: Size,
 
     /// Memory of samples that are not yet on disk in their final form; flushed when it is reached
-    /// [default: a sixteenth of the memory, from 16MiB to 160MiB]
+    /// [default: a sixteenth of the memory, from 16MiB to 128MiB]
     #[arg(long, env = "TSDB_MEMTABLE_BYTES", value_name = "SIZE", value_parser = memtable_bytes)]
     memtable_bytes: Option<Size>,
 
@@ -234,7 +234,7 @@ impl StartFlags {
             shards: self.shards,
             router_cores: self.router_cores,
             wal: WalOptions { sync: self.wal_sync, segment_bytes: self.wal_segment_bytes.0 },
-            memtable_bytes: self.memtable_bytes.map_or_else(|| share(16, 16 << 20, 160 << 20), |size| size.0),
+            memtable_bytes: self.memtable_bytes.map_or_else(|| share(16, 16 << 20, 128 << 20), |size| size.0),
             flush_wal_bytes: self.flush_wal_bytes.0,
             flush_interval: self.flush_interval.0,
             cache_bytes: self.cache_bytes.map_or_else(|| share(32, 8 << 20, 32 << 20), |size| size.0),

@@ -48,7 +48,9 @@ struct Turns {
 impl Turns {
     fn new(count: usize) -> Self {
         let (back, tokens) = async_channel::bounded(count);
-        (0..count).for_each(|_| drop(back.try_send(())));
+        for _ in 0..count {
+            let _ = back.try_send(());
+        }
         Self { back, tokens }
     }
 

@@ -17,6 +17,9 @@ const RESERVE_RATIO: u64 = 16;
 /// Name of the file that keeps room for merges and retention on a full disk.
 const RESERVE_FILE: &str = "reserve";
 
+/// Samples that a series of the memtable has on average when a flush by size is worth it.
+const MEAN_SAMPLES_MIN: u64 = 8;
+
 impl Shard {
     /// Whether the memtable should be flushed now.
     #[must_use]
@@ -32,7 +35,13 @@ impl Shard {
         let stagger = if self.counters.flushes.get() == 0 { 2 + u64::from(self.id().0) % 3 } else { 4 };
         let due = |size: u64, limit: u64| size >= limit / 4 * stagger;
         let age = state.active_since_ms.map_or(0, |since| self.clock.now_ms().saturating_sub(since));
-        due(state.memtable.active().memory_bytes() as u64, self.options.memtable_bytes as u64)
+        let active = state.memtable.active();
+        let (memory, limit) = (active.memory_bytes() as u64, self.options.memtable_bytes as u64);
+        // With very many series most of the memory goes into the first sample of each: runs of so
+        // short stretches would cost more than they free.
+        let worth =
+            active.samples() >= active.series_count() as u64 * MEAN_SAMPLES_MIN || memory >= limit * 2;
+        (due(memory, limit) && worth)
             || due(self.wal.unreleased_bytes(), self.options.flush_wal_bytes)
             || age >= self.options.flush_after_ms
     }

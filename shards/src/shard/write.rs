@@ -56,6 +56,10 @@ impl Scratch {
     }
 }
 
+/// With this many times its size in the active generation while another is flushed, a memtable takes
+/// no more.
+const OVER_FULL: usize = 3;
+
 /// Why a series seen for the first time is not taken.
 enum FirstSight {
     Unacceptable,
@@ -134,7 +138,7 @@ impl Shard {
     fn is_over_full(&self) -> bool {
         let state = self.state.borrow();
         state.memtable.frozen().is_some()
-            && state.memtable.active().memory_bytes() > self.options.memtable_bytes.saturating_mul(2)
+            && state.memtable.active().memory_bytes() > self.options.memtable_bytes.saturating_mul(OVER_FULL)
     }
 
     /// The step after which the write has happened: into the log's buffer and into memory.

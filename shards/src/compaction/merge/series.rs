@@ -14,7 +14,7 @@ use crate::model::{SampleColumns, TimeRange};
 use crate::part::{ChunkKind, ChunkRef, ChunkWriter, Extent, PartKind};
 
 /// Memory for decoded columns of timestamps, all inputs together.
-const TIMES_BYTES_MAX: usize = 16 << 20;
+const TIMES_BYTES_MAX: usize = 8 << 20;
 
 /// Reads the chunks of the inputs.
 struct ChunkInput {
