@@ -106,3 +106,20 @@ fn falls(samples: &[(i64, f64)]) -> Vec<u64> {
     let pairs = samples.array_windows();
     pairs.filter(|[before, after]| after.1 < before.1).map(|[before, _]| before.1.to_bits()).collect()
 }
+
+#[test]
+fn timestamps_that_were_forgotten_are_read_again() {
+    let world = World::new(5);
+    let mut expected = Samples::new();
+    // Every other series shares its timestamps with many; the others fill the memory for timestamps.
+    for series in 0..200 {
+        let shift = if series % 2 == 0 { 0 } else { i64::from(series) };
+        let samples: Vec<_> =
+            (0..100).map(|n| (series, EPOCH + n * 15_000 + shift * (n + 1), n as u64 + 7)).collect();
+        world.append(&samples).unwrap();
+        expected.insert(series, samples.into_iter().map(|(_, time, bits)| (time, bits)).collect());
+    }
+    futures_lite::future::block_on(world.shard.flush()).unwrap();
+    assert_eq!(world.read(&[], TimeRange::ALL), expected);
+    assert_eq!(world.shard.metrics().damage_found, 0);
+}
