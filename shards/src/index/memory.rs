@@ -44,10 +44,10 @@ impl MemoryIndex {
         }
     }
 
-    /// Adds series to the list of a name alone.
-    pub fn extend_name(&mut self, name: u32, series: Range<u32>) {
+    /// Adds series to the list of a name alone; they ascend.
+    pub fn extend_name(&mut self, name: u32, series: &[u32]) {
         if let Some(postings) = self.list_of_name(name) {
-            postings.extend_range(series);
+            postings.extend(series);
         }
     }
 

@@ -3,8 +3,6 @@
 //! Most pairs of a label with many values have one series, those of few values have most series.
 //! So a list is a single number, a sorted array or a roaring bitmap, whichever is smaller.
 
-use std::ops::Range;
-
 use roaring::{MultiOps, RoaringBitmap};
 
 /// Numbers up to which an array is kept: spread over the shard's numbers, a bitmap pays some 60
@@ -71,17 +69,6 @@ impl Postings {
                     bitmap.extend(series);
                 }
             }
-        }
-    }
-
-    /// Adds neighbouring numbers.
-    pub fn extend_range(&mut self, series: Range<u32>) {
-        if self.view().len() + series.len() as u64 <= LIST_MAX as u64 {
-            for one in series {
-                self.insert(one);
-            }
-        } else {
-            self.as_bitmap().insert_range(series);
         }
     }
 

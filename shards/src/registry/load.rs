@@ -75,7 +75,7 @@ impl Loader<'_> {
 impl Registry {
     /// Fills the posting lists, which are empty, in order of numbers.
     async fn fill_index(&mut self, disk: &Disk) {
-        let (mut all, mut names) = (Run::default(), Vec::<Run>::new());
+        let (mut all, mut names) = (Run::default(), Vec::<Vec<u32>>::new());
         let mut gathered = Gathered::default();
         for start in (0..self.refs_end()).step_by(STRETCH as usize) {
             let numbers = start..self.refs_end().min(start.saturating_add(STRETCH));
@@ -95,20 +95,21 @@ impl Registry {
                     gathered.put(*pair, series);
                     let name = self.pairs.name_of(*pair);
                     if names.len() <= name as usize {
-                        names.resize_with(name as usize + 1, Run::default);
+                        names.resize_with(name as usize + 1, Vec::new);
                     }
-                    if let Some(done) = names.get_mut(name as usize).and_then(|run| run.add(series)) {
-                        self.index.extend_name(name, done);
+                    if let Some(numbers) = names.get_mut(name as usize) {
+                        numbers.push(series);
                     }
                 }
             }
             gathered.drain(|pair, numbers| self.index.extend_pair(pair, numbers));
+            for (name, numbers) in (0..).zip(&mut names) {
+                self.index.extend_name(name, numbers);
+                numbers.clear();
+            }
             disk.yield_if_needed().await;
         }
         self.index.extend_all(all.0);
-        for (name, run) in names.into_iter().enumerate() {
-            self.index.extend_name(name as u32, run.0);
-        }
     }
 
     /// Labels of series that were replaced while loading.

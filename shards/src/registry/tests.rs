@@ -152,10 +152,6 @@ proptest! {
             postings.extend(part);
         }
         prop_assert!(postings.view().to_bitmap().iter().eq(numbers));
-        let mut postings = crate::index::Postings::default();
-        postings.extend_range(5..5 + count);
-        postings.extend_range(7..5 + count / 2);
-        prop_assert!(postings.view().to_bitmap().iter().eq(5..5 + count));
     }
 
     #[test]
