@@ -14,7 +14,8 @@ use crate::tombstone;
 
 /// Loose parts that are merged although a block is there that is much larger than they are.
 const LATE_PARTS_MAX: usize = 4;
-/// An older block is taken along if it is at most this many times as large as all newer parts.
+/// An older block is taken along into a quiet window's merge if it is at most this many times as large
+/// as all newer parts.
 const SIZE_RATIO: u64 = 4;
 /// Runs of like size that are merged to one while their window still gets data. As each run is then
 /// as many times as large as its inputs, a sample is rewritten once per such step, not once per flush.
@@ -76,7 +77,7 @@ pub fn plan(parts: &[PlanPart<'_>], deletes: &[Delete], frontier_ms: i64, goal: 
                 windows.find_map(|(window, inside)| {
                     // A window that the last flush brought data for will get more, most likely.
                     let quiet = inside.iter().all(|part| part.meta.sequences.max < newest);
-                    (quiet && is_closed(window, frontier_ms)).then(|| close(&inside, window))?
+                    is_closed(window, frontier_ms).then(|| close(&inside, window, quiet))?
                 })
             });
             closed.or_else(|| thin_out(parts)).or_else(purge)
@@ -104,27 +105,32 @@ fn task(inputs: &[PlanPart<'_>], window: Window, kind: PartKind) -> MergeTask {
     MergeTask { inputs: inputs.iter().map(|part| part.meta.id).collect(), window, kind }
 }
 
-/// What a closed window wants merged.
-fn close(inside: &[PlanPart<'_>], window: Window) -> Option<MergeTask> {
+/// What a closed window wants merged. One that is not quiet waits until it is worth more, for it will
+/// have to be merged again.
+fn close(inside: &[PlanPart<'_>], window: Window, quiet: bool) -> Option<MergeTask> {
     let (blocks, loose): (Vec<_>, Vec<_>) =
         inside.iter().copied().partition(|part| is_block_of(part, window.level));
     let bytes = |parts: &[PlanPart<'_>]| parts.iter().map(|part| part.bytes).sum::<u64>();
-    let worth = blocks.is_empty()
-        || loose.len() >= LATE_PARTS_MAX
-        || bytes(&loose).saturating_mul(SIZE_RATIO) >= bytes(&blocks);
+    let worth = if quiet {
+        blocks.is_empty()
+            || loose.len() >= LATE_PARTS_MAX
+            || bytes(&loose).saturating_mul(SIZE_RATIO) >= bytes(&blocks)
+    } else {
+        loose.len() >= LIKE_RUNS_MAX
+    };
     if loose.is_empty() || !worth {
         return None;
     }
     let mut inputs = loose;
-    extend_by_size(&mut inputs, &blocks);
+    extend_by_size(&mut inputs, &blocks, if quiet { SIZE_RATIO } else { 1 });
     Some(task(&inputs, window, PartKind::Block))
 }
 
 /// Takes along older parts, the newest first, as long as they are not too large.
-fn extend_by_size<'a>(inputs: &mut Vec<PlanPart<'a>>, older: &[PlanPart<'a>]) {
+fn extend_by_size<'a>(inputs: &mut Vec<PlanPart<'a>>, older: &[PlanPart<'a>], ratio: u64) {
     let mut bytes: u64 = inputs.iter().map(|part| part.bytes).sum();
     for part in older {
-        if part.bytes > bytes.saturating_mul(SIZE_RATIO) {
+        if part.bytes > bytes.saturating_mul(ratio) {
             return;
         }
         bytes = bytes.saturating_add(part.bytes);
@@ -211,12 +217,14 @@ mod tests {
         parts.push(part(PartKind::Run, window, 7, 10));
         let task = next(&parts, window.end_ms(), Goal::Routine).unwrap();
         assert_eq!((task.kind, task.window, task.inputs.len()), (PartKind::Run, window, 8));
+        let task = next(&parts, window.end_ms() + HOUR, Goal::Routine).unwrap();
+        assert_eq!((task.kind, task.window, task.inputs.len()), (PartKind::Block, window, 8));
         // Closed, but the last flush had data for it.
-        parts.push(part(PartKind::Run, window, 8, 1000));
-        assert_eq!(next(&parts, window.end_ms() + HOUR, Goal::Routine).unwrap().kind, PartKind::Run);
+        parts.pop();
+        assert_eq!(next(&parts, window.end_ms() + HOUR, Goal::Routine), None);
         parts.push(part(PartKind::Run, Level::Hours2.window_at(102 * HOUR), 9, 10));
         let task = next(&parts, window.end_ms() + HOUR, Goal::Routine).unwrap();
-        assert_eq!((task.kind, task.window, task.inputs.len()), (PartKind::Block, window, 9));
+        assert_eq!((task.kind, task.window, task.inputs.len()), (PartKind::Block, window, 7));
     }
 
     #[test]
