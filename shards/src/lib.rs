@@ -5,6 +5,7 @@
 
 pub mod limits;
 pub mod clock;
+pub mod waiters;
 pub mod arena;
 pub mod codec;
 pub mod model;

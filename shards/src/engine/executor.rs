@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::io::{Disk, Workers, coop, nudge};
 use crate::shard::{Shard, ShardOptions, Writer};
+use crate::waiters::Waiters;
 use crate::wal::SyncPolicy;
 
 /// Task queue shares: while both have work, writes get this much more than reads.
@@ -222,7 +223,7 @@ struct Gate(Rc<GateState>);
 #[derive(Default)]
 struct GateState {
     inside: Cell<usize>,
-    waiting: Cell<Option<std::task::Waker>>,
+    waiting: Waiters,
 }
 
 struct Pass(Rc<GateState>);
@@ -234,24 +235,17 @@ impl Gate {
     }
 
     async fn drained(&self) {
-        std::future::poll_fn(|context| {
-            if self.0.inside.get() == 0 {
-                return std::task::Poll::Ready(());
-            }
-            self.0.waiting.set(Some(context.waker().clone()));
-            std::task::Poll::Pending
-        })
-        .await;
+        while self.0.inside.get() > 0 {
+            self.0.waiting.wait().await;
+        }
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
         self.0.inside.set(self.0.inside.get() - 1);
-        if self.0.inside.get() == 0
-            && let Some(waker) = self.0.waiting.take()
-        {
-            waker.wake();
+        if self.0.inside.get() == 0 {
+            self.0.waiting.wake();
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::intake::Intake;
@@ -12,6 +11,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::io::Disk;
 use crate::model::{Metadata, SampleBatch, ShardId};
+use crate::waiters::Waiters;
 
 /// How long a full disk is left alone before the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ pub struct Writer(Rc<Inner>);
 struct Inner {
     shard: ShardId,
     stage: RefCell<Stage>,
-    waiting: RefCell<Vec<Waker>>,
+    waiting: Waiters,
 }
 
 #[derive(Clone)]
@@ -38,12 +38,18 @@ enum Stage {
     Open(Rc<Shard>),
 }
 
+/// Who takes a write.
+enum Target {
+    Intake(Rc<Intake>),
+    Shard(Rc<Shard>),
+}
+
 impl Writer {
     /// Opens the door of the shard that these options describe.
     pub async fn open(disk: &Disk, clock: Clock, options: &ShardOptions) -> Result<Self> {
         let intake = Rc::new(Intake::open(disk, clock, options).await?);
         let stage = RefCell::new(Stage::Opening(intake));
-        Ok(Self(Rc::new(Inner { shard: options.shard, stage, waiting: RefCell::default() })))
+        Ok(Self(Rc::new(Inner { shard: options.shard, stage, waiting: Waiters::default() })))
     }
 
     #[must_use]
@@ -54,24 +60,28 @@ impl Writer {
     /// Stores samples. When this returns, those counted as stored are as durable as the sync policy
     /// promises; an error means that nothing is promised about any of them.
     pub async fn append(&self, batch: &SampleBatch) -> Result<AppendOutcome> {
-        loop {
-            match self.stage() {
-                Stage::Opening(intake) => return intake.append(batch).await,
-                Stage::TakingOver => self.next_stage().await,
-                Stage::Refusing(error) => return Err(error),
-                Stage::Open(shard) => return shard.append(batch).await,
-            }
+        match self.admit().await? {
+            Target::Intake(intake) => intake.append(batch).await,
+            Target::Shard(shard) => shard.append(batch).await,
         }
     }
 
     /// Stores what is said about metric families. What is known already costs nothing.
     pub async fn append_metadata(&self, metadata: Vec<Metadata>) -> Result<()> {
+        match self.admit().await? {
+            Target::Intake(intake) => intake.append_metadata(metadata).await,
+            Target::Shard(shard) => shard.append_metadata(metadata).await,
+        }
+    }
+
+    /// Waits until it is known who takes a write now.
+    async fn admit(&self) -> Result<Target> {
         loop {
             match self.stage() {
-                Stage::Opening(intake) => return intake.append_metadata(metadata).await,
-                Stage::TakingOver => self.next_stage().await,
+                Stage::Opening(intake) => return Ok(Target::Intake(intake)),
+                Stage::TakingOver => self.0.waiting.wait().await,
                 Stage::Refusing(error) => return Err(error),
-                Stage::Open(shard) => return shard.append_metadata(metadata).await,
+                Stage::Open(shard) => return Ok(Target::Shard(shard)),
             }
         }
     }
@@ -120,19 +130,6 @@ impl Writer {
 
     fn enter(&self, stage: Stage) {
         *self.0.stage.borrow_mut() = stage;
-        self.0.waiting.take().into_iter().for_each(Waker::wake);
-    }
-
-    /// Waits until the stage has changed.
-    async fn next_stage(&self) {
-        let mut registered = false;
-        std::future::poll_fn(|context| {
-            if std::mem::replace(&mut registered, true) {
-                return Poll::Ready(());
-            }
-            self.0.waiting.borrow_mut().push(context.waker().clone());
-            Poll::Pending
-        })
-        .await;
+        self.0.waiting.wake();
     }
 }

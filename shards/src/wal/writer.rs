@@ -8,7 +8,6 @@
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use super::buffer::LogBuffer;
@@ -22,6 +21,7 @@ use crate::limits::{
     BLOCK_LEN, WAL_FRAME_PAYLOAD_MAX, WAL_PENDING_BYTES_MAX, WAL_SEGMENT_BYTES_MAX, WAL_SEGMENT_BYTES_MIN,
 };
 use crate::model::ShardId;
+use crate::waiters::Waiters;
 
 /// Under the policies that do not wait, this much is buffered before somebody has to write it.
 const UNSYNCED_BYTES_MAX: usize = 4 << 20;
@@ -64,7 +64,6 @@ pub(super) struct State {
     durable: u64,
     writing: bool,
     poisoned: Option<String>,
-    wakers: Vec<Waker>,
     pub(super) slots: Slots,
     pub(super) next_sequence: u64,
 }
@@ -76,6 +75,8 @@ pub(super) struct Shared {
     pub(super) options: WalOptions,
     pub(super) frame_payload_max: usize,
     pub(super) state: RefCell<State>,
+    /// Those who wait for the one that writes.
+    waiters: Waiters,
     counters: Counters,
 }
 
@@ -127,7 +128,6 @@ impl Wal {
             durable: 0,
             writing: false,
             poisoned,
-            wakers: Vec::new(),
             slots,
             next_sequence: tail.next_sequence,
         };
@@ -138,6 +138,7 @@ impl Wal {
             options,
             frame_payload_max,
             state: RefCell::new(state),
+            waiters: Waiters::default(),
             counters: Counters::default(),
         }));
         let (goes_on, poisoned) = {
@@ -209,23 +210,9 @@ impl Wal {
                 turn.finish();
                 outcome?;
             } else {
-                self.turn_over().await;
+                self.0.waiters.wait().await;
             }
         }
-    }
-
-    /// Waits until the one that writes now is done.
-    async fn turn_over(&self) {
-        let mut registered = false;
-        std::future::poll_fn(|context| {
-            // A wake that came from elsewhere does no harm: callers look at the log again.
-            if std::mem::replace(&mut registered, true) {
-                return Poll::Ready(());
-            }
-            self.0.state.borrow_mut().wakers.push(context.waker().clone());
-            Poll::Pending
-        })
-        .await;
     }
 
     async fn write_pending(&self) -> Result<()> {
@@ -304,7 +291,7 @@ impl Wal {
     pub async fn rotate(&self) -> Result<u64> {
         self.sync().await?;
         while std::mem::replace(&mut self.0.state.borrow_mut().writing, true) {
-            self.turn_over().await;
+            self.0.waiters.wait().await;
         }
         let turn = Turn { wal: self, finished: false };
         let sealed = self.epoch();
@@ -371,14 +358,13 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let wakers = {
+        {
             let mut state = self.wal.0.state.borrow_mut();
             state.writing = false;
             if !self.finished && state.poisoned.is_none() {
                 state.poisoned = Some("a log write was abandoned".into());
             }
-            std::mem::take(&mut state.wakers)
-        };
-        wakers.into_iter().for_each(Waker::wake);
+        }
+        self.wal.0.waiters.wake();
     }
 }
