@@ -8,12 +8,13 @@
 //! so a crash at any moment does no more than have the same stored again.
 
 use std::cell::Cell;
+use std::path::PathBuf;
 
 use hashbrown::HashMap;
 
-use super::admission::{AcceptedTimes, acceptable};
+use super::admission::{Accepted, AcceptedTimes, acceptable};
 use super::metrics::add;
-use super::refusal::{AppendOutcome, Refusal};
+use super::refusal::AppendOutcome;
 use super::{Shard, ShardOptions};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -33,9 +34,13 @@ pub(super) struct Intake {
     next: Cell<u32>,
 }
 
+fn intake_directory(options: &ShardOptions) -> PathBuf {
+    options.directory.join(dirs::INTAKE_DIRECTORY)
+}
+
 impl Intake {
     pub(super) async fn open(disk: &Disk, clock: Clock, options: &ShardOptions) -> Result<Self> {
-        let directory = options.directory.join(dirs::INTAKE_DIRECTORY);
+        let directory = intake_directory(options);
         let mut next = 0_u32;
         let mut count = |record: Record<'_>| {
             if let Record::Series { series, .. } = record {
@@ -91,8 +96,7 @@ impl Intake {
         self.admit(batch.series_count())?;
         let times = AcceptedTimes::at(self.clock.now_ms(), self.retention_ms, self.future_ms_max);
         let mut outcome = AppendOutcome::default();
-        let (mut numbers, mut timestamps_ms, mut values) = (Vec::new(), Vec::new(), Vec::new());
-        let mut named = Vec::new();
+        let (mut accepted, mut named) = (Accepted::default(), Vec::new());
         for (index, series) in batch.series().enumerate() {
             if series.timestamps_ms.is_empty() {
                 continue;
@@ -102,31 +106,21 @@ impl Intake {
                 continue;
             }
             let number = SeriesRef(self.next.get());
-            let before = numbers.len();
-            for (timestamp_ms, value) in series.timestamps_ms.iter().zip(series.values) {
-                if let Some(reason) = times.refuse(*timestamp_ms) {
-                    let timestamp_ms = Some(*timestamp_ms);
-                    outcome.refuse(1, Refusal { reason, series: index, timestamp_ms });
-                    continue;
-                }
-                numbers.push(number);
-                timestamps_ms.push(*timestamp_ms);
-                values.push(*value);
-            }
-            if numbers.len() > before {
+            accepted.take(number, index, &series, times, &mut outcome);
+            if accepted.series.last() == Some(&number) {
                 named.push((number, series.labels));
                 self.next.set(number.0 + 1);
             }
         }
-        outcome.stored = numbers.len() as u64;
-        if numbers.is_empty() {
+        outcome.stored = accepted.series.len() as u64;
+        if accepted.series.is_empty() {
             return Ok((outcome, None));
         }
         let lsn = self.wal.append(|log| {
             for (number, labels) in &named {
                 log.record(|out| put_series(out, *number, labels));
             }
-            log.samples(&numbers, &timestamps_ms, &values);
+            log.samples(&accepted.series, &accepted.timestamps_ms, &accepted.values);
         });
         Ok((outcome, Some(lsn)))
     }
@@ -135,7 +129,7 @@ impl Intake {
 impl Shard {
     /// Stores what the intake log holds, in memory and in the buffer of the shard's own log.
     pub(super) async fn take_over(&self) -> Result<()> {
-        let directory = self.options.directory.join(dirs::INTAKE_DIRECTORY);
+        let directory = intake_directory(&self.options);
         let mut taken = Taken { shard: self, series: HashMap::new(), lost_series: 0, lost_samples: 0 };
         let mut take = |record: Record<'_>| taken.record(record);
         let report = read_log(&self.disk, &directory, self.options.shard, &mut take).await?;
@@ -156,7 +150,7 @@ impl Shard {
     /// nothing may be written.
     pub(super) async fn end_intake(&self) -> Result<()> {
         self.wal.sync().await?;
-        let directory = self.options.directory.join(dirs::INTAKE_DIRECTORY);
+        let directory = intake_directory(&self.options);
         remove_log(&self.disk, &directory, self.options.shard).await
     }
 }

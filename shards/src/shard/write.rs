@@ -1,6 +1,6 @@
 //! Writing samples: look up, check, log, apply; then wait for the log.
 
-use super::admission::{AcceptedTimes, acceptable};
+use super::admission::{Accepted, AcceptedTimes, acceptable};
 use super::metrics::add;
 use super::refusal::{AppendOutcome, Refusal, RefuseReason};
 use super::{Shard, State};
@@ -15,19 +15,11 @@ use crate::wal::record::{Samples, put_metadata, put_series};
 #[derive(Default)]
 pub(super) struct Scratch {
     found: Vec<Option<SeriesRef>>,
-    refs: Vec<SeriesRef>,
-    timestamps_ms: Vec<i64>,
-    values: Vec<f64>,
+    accepted: Accepted,
     appended: Vec<Appended>,
 }
 
 impl Scratch {
-    fn clear(&mut self) {
-        self.refs.clear();
-        self.timestamps_ms.clear();
-        self.values.clear();
-    }
-
     /// Takes over the samples of a log record whose series `resolve` knows; gives the number of
     /// others.
     pub(super) fn refill(
@@ -35,15 +27,11 @@ impl Scratch {
         samples: Samples<'_>,
         resolve: impl Fn(SeriesRef) -> Option<SeriesRef>,
     ) -> u64 {
-        self.clear();
+        self.accepted.clear();
         let mut lost = 0;
         for entry in samples {
             match entry.ok().and_then(|entry| Some((resolve(entry.series)?, entry))) {
-                Some((series, entry)) => {
-                    self.refs.push(series);
-                    self.timestamps_ms.push(entry.timestamp_ms);
-                    self.values.push(entry.value);
-                }
+                Some((series, entry)) => self.accepted.push(series, entry.timestamp_ms, entry.value),
                 None => lost += 1,
             }
         }
@@ -52,7 +40,8 @@ impl Scratch {
 
     /// Appends the samples to the memtable.
     pub(super) fn store(&mut self, memtable: &mut Memtable) {
-        memtable.append_many(&self.refs, &self.timestamps_ms, &self.values, &mut self.appended);
+        let Accepted { series, timestamps_ms, values } = &self.accepted;
+        memtable.append_many(series, timestamps_ms, values, &mut self.appended);
     }
 }
 
@@ -95,7 +84,7 @@ impl Shard {
         let mut outcome = AppendOutcome::default();
         let mut state = self.state.borrow_mut();
         let mut scratch = std::mem::take(&mut state.scratch);
-        scratch.clear();
+        scratch.accepted.clear();
         state.registry.lookup_many(batch.keys(), &mut scratch.found);
         let mut created: Vec<(SeriesRef, &[u8])> = Vec::new();
         for (index, (series, found)) in batch.series().zip(&scratch.found).enumerate() {
@@ -117,16 +106,7 @@ impl Shard {
                     }
                 },
             };
-            for (timestamp_ms, value) in series.timestamps_ms.iter().zip(series.values) {
-                if let Some(reason) = times.refuse(*timestamp_ms) {
-                    let timestamp_ms = Some(*timestamp_ms);
-                    outcome.refuse(1, Refusal { reason, series: index, timestamp_ms });
-                    continue;
-                }
-                scratch.refs.push(series_ref);
-                scratch.timestamps_ms.push(*timestamp_ms);
-                scratch.values.push(*value);
-            }
+            scratch.accepted.take(series_ref, index, &series, times, &mut outcome);
         }
         let lsn = self.log_and_store(&mut state, &created, &mut scratch, &mut outcome);
         state.scratch = scratch;
@@ -149,20 +129,18 @@ impl Shard {
         scratch: &mut Scratch,
         outcome: &mut AppendOutcome,
     ) -> Option<Lsn> {
-        if scratch.refs.is_empty() {
-            return None;
-        }
+        let Accepted { series, timestamps_ms, values } = &scratch.accepted;
+        let newest_ms = *timestamps_ms.iter().max()?;
         let lsn = self.wal.append(|log| {
             for (series, labels) in created {
                 log.record(|out| put_series(out, *series, labels));
             }
-            log.samples(&scratch.refs, &scratch.timestamps_ms, &scratch.values);
+            log.samples(series, timestamps_ms, values);
         });
+        outcome.stored = series.len() as u64;
         scratch.store(&mut state.memtable);
-        let newest = scratch.timestamps_ms.iter().copied().max().unwrap_or(i64::MIN);
-        state.frontier_ms = state.frontier_ms.max(newest);
+        state.frontier_ms = state.frontier_ms.max(newest_ms);
         state.active_since_ms.get_or_insert_with(|| self.clock.now_ms());
-        outcome.stored = scratch.refs.len() as u64;
         for appended in &scratch.appended {
             match appended {
                 Appended::Stored => {}
