@@ -29,16 +29,24 @@ impl SharedRetention {
 
     /// Changes what is given and has all shards follow.
     pub(super) async fn change(&self, router: &Router, change: RetentionChange) -> Result<(), RouterError> {
-        self.replace(router, changed(self.now(), change)).await
+        self.replace(router, |now| changed(now, change)).await
     }
 
     /// Begins anew with the flags and a file of settings.
     pub(super) async fn reload(&self, router: &Router, settings: RetentionChange) -> Result<(), RouterError> {
-        self.replace(router, changed(self.flags, settings)).await
+        self.replace(router, |_| changed(self.flags, settings)).await
     }
 
-    async fn replace(&self, router: &Router, changed: Retention) -> Result<(), RouterError> {
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = changed;
+    async fn replace(
+        &self,
+        router: &Router,
+        change: impl FnOnce(Retention) -> Retention,
+    ) -> Result<(), RouterError> {
+        let changed = {
+            let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+            *now = change(*now);
+            *now
+        };
         tracing::info!(age = ?changed.age, bytes = ?changed.bytes, percent = ?changed.percent, "retention changed");
         router.set_retention(changed).await
     }
