@@ -77,6 +77,13 @@ impl Client {
         response.and_then(read).unwrap_or_else(|error| panic!("POST {path}: {error}"))
     }
 
+    /// Has the admin API do something, which must succeed.
+    #[track_caller]
+    pub(crate) fn admin(&self, action: &str, parameters: &[(&str, &str)]) {
+        let answer = self.post_form(&format!("/api/v1/admin/tsdb/{action}"), parameters);
+        assert_eq!(answer.status, 204, "{action}: {}", answer.text());
+    }
+
     pub(crate) fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer> {
         let mut request = self.agent.post(format!("{}{path}", self.base));
         for (name, value) in headers {

@@ -7,3 +7,8 @@ pub(crate) fn random(seed: u64, purpose: u64) -> u64 {
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
+
+/// A value for a purpose that does not compress.
+pub(crate) fn noise(seed: u64, purpose: u64) -> f64 {
+    f64::from_bits(random(seed, purpose) >> 2 | 0x3000_0000_0000_0000)
+}

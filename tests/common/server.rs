@@ -14,6 +14,19 @@ use super::wait;
 /// How often another port is tried when somebody was faster.
 const STARTS_MAX: usize = 5;
 
+/// Flags for small segments and memtables: the log begins new segments all the time, and flushes and
+/// merges come every few hundred milliseconds.
+pub(crate) const RESTLESS: [&str; 8] = [
+    "--wal-segment-bytes",
+    "1MiB",
+    "--memtable-bytes",
+    "1MiB",
+    "--flush-wal-bytes",
+    "1MiB",
+    "--flush-interval",
+    "200ms",
+];
+
 /// The binary under test.
 pub(crate) fn binary() -> PathBuf {
     std::env::var_os("TSDB_BIN").map_or_else(|| env!("CARGO_BIN_EXE_tsdb").into(), PathBuf::from)

@@ -2,15 +2,12 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use super::command::run;
 
 /// Unmounted when dropped.
 pub(crate) struct Volume {
     path: PathBuf,
-}
-
-fn run(program: &str, arguments: &[&str]) -> bool {
-    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
 }
 
 impl Volume {
@@ -21,11 +18,8 @@ impl Volume {
         let path = directory.join("volume");
         std::fs::create_dir(&path).ok()?;
         let image = image.to_str()?;
-        if !run("mkfs.ext4", &["-q", "-F", "-m", "0", image])
-            || !run("mount", &["-o", "loop", image, path.to_str()?])
-        {
-            return None;
-        }
+        run("mkfs.ext4", &["-q", "-F", "-m", "0", image]).ok()?;
+        run("mount", &["-o", "loop", image, path.to_str()?]).ok()?;
         Some(Self { path })
     }
 
@@ -56,6 +50,6 @@ impl Volume {
 
 impl Drop for Volume {
     fn drop(&mut self) {
-        run("umount", &["-l", self.path.to_str().unwrap_or_default()]);
+        let _ = run("umount", &["-l", self.path.to_str().unwrap_or_default()]);
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 
 use crate::common::random::random;
-use crate::common::server::{Server, temp_dir};
+use crate::common::server::{RESTLESS, Server, temp_dir};
+use crate::common::variable::number;
 use crate::common::verify::expect_whole;
 use crate::common::writers::{Times, Writers};
 
@@ -12,27 +13,11 @@ const KILLS_DEFAULT: u64 = 30;
 const REQUESTS_MAX: u64 = 120;
 /// One start in so many is killed before it is ready: in the middle of recovery.
 const KILLED_EARLY_ONE_IN: u64 = 4;
-/// Small segments and memtables, so that the log begins new ones all the time, and flushes and merges
-/// every few hundred milliseconds.
-const FLAGS: [&str; 8] = [
-    "--wal-segment-bytes",
-    "1MiB",
-    "--memtable-bytes",
-    "1MiB",
-    "--flush-wal-bytes",
-    "1MiB",
-    "--flush-interval",
-    "200ms",
-];
-
-fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap())
-}
 
 #[test]
 fn acknowledged_samples_survive_every_kill() {
-    let kills = variable("TSDB_CRASH_KILLS").unwrap_or(KILLS_DEFAULT);
-    let seed = variable("TSDB_CRASH_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let kills = number("TSDB_CRASH_KILLS").unwrap_or(KILLS_DEFAULT);
+    let seed = number("TSDB_CRASH_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     println!("TSDB_CRASH_SEED={seed} TSDB_CRASH_KILLS={kills}");
     let dir = temp_dir();
     let data_dir = dir.path().join("data");
@@ -42,7 +27,7 @@ fn acknowledged_samples_survive_every_kill() {
         if kill > 0 && drawn.is_multiple_of(KILLED_EARLY_ONE_IN) {
             kill_while_it_recovers(&data_dir, drawn >> 8);
         }
-        let mut server = Server::start(&data_dir, &FLAGS);
+        let mut server = Server::start(&data_dir, &RESTLESS);
         writers.check(&server.client);
         let client = server.client.clone();
         let requests = 1 + (drawn >> 16) % REQUESTS_MAX;
@@ -55,7 +40,7 @@ fn acknowledged_samples_survive_every_kill() {
         });
         expect_whole(&data_dir);
     }
-    let server = Server::start(&data_dir, &FLAGS);
+    let server = Server::start(&data_dir, &RESTLESS);
     writers.check(&server.client);
     println!("{} acknowledged samples, none lost, none wrong", writers.acked());
     assert!(writers.acked() as u64 > kills * 100, "too few samples to prove anything: {}", writers.acked());
@@ -64,7 +49,7 @@ fn acknowledged_samples_survive_every_kill() {
 
 /// Kills a server that has begun to start, after asking so often whether it is ready.
 fn kill_while_it_recovers(data_dir: &std::path::Path, drawn: u64) {
-    let mut server = Server::spawn(data_dir, &FLAGS);
+    let mut server = Server::spawn(data_dir, &RESTLESS);
     for _ in 0..drawn % 30 {
         if server.client.try_get("/-/ready", &[]).is_ok_and(|answer| answer.status == 200) {
             break;

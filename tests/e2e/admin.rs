@@ -22,11 +22,6 @@ fn write(client: &Client, first_ms: i64, minutes: i64) {
     }
 }
 
-fn admin(client: &Client, action: &str, parameters: &[(&str, &str)]) {
-    let answer = client.post_form(&format!("/api/v1/admin/tsdb/{action}"), parameters);
-    assert_eq!(answer.status, 204, "{action}: {}", answer.text());
-}
-
 /// Number and sum of all samples of the last day.
 fn totals(client: &Client, now: i64) -> (f64, f64) {
     let number = |query: &str| {
@@ -56,7 +51,7 @@ fn flushed_and_compacted_data_are_the_same_data() {
     let expected = totals(&server.client, now);
     assert_eq!(expected.0, 9000.0);
     for action in ["flush", "compact"] {
-        admin(&server.client, action, &[]);
+        server.client.admin(action, &[]);
         assert_eq!(totals(&server.client, now), expected, "after {action}");
     }
     let figures = server.client.get("/metrics", &[]).text();
@@ -80,10 +75,10 @@ fn deleted_samples_are_gone_at_once_and_stay_away() {
     let data_dir = dir.path().join("data");
     let mut server = Server::start(&data_dir, &ADMIN);
     write(&server.client, now - 300 * MINUTE, 20);
-    admin(&server.client, "flush", &[]);
+    server.client.admin("flush", &[]);
     write(&server.client, now - 280 * MINUTE, 20);
     let before = totals(&server.client, now).0;
-    admin(&server.client, "delete_series", &[("match[]", "kept{group=\"1\"}")]);
+    server.client.admin("delete_series", &[("match[]", "kept{group=\"1\"}")]);
     let check = |client: &Client| {
         assert_eq!(totals(client, now).0, before / 3.0 * 2.0);
         let groups = client.get("/api/v1/label/group/values", &[]).data();
@@ -93,9 +88,9 @@ fn deleted_samples_are_gone_at_once_and_stay_away() {
     server.program.kill();
     let server = Server::start(&data_dir, &ADMIN);
     check(&server.client);
-    admin(&server.client, "clean_tombstones", &[]);
+    server.client.admin("clean_tombstones", &[]);
     check(&server.client);
-    admin(&server.client, "compact", &[]);
+    server.client.admin("compact", &[]);
     check(&server.client);
     let refused = server.client.post_form("/api/v1/admin/tsdb/delete_series", &[]);
     assert_eq!(refused.status, 400, "{}", refused.text());
@@ -113,7 +108,7 @@ fn a_snapshot_is_a_data_directory() {
     let answer = server.client.post_form("/api/v1/admin/tsdb/snapshot", &[]).data();
     let copy = data_dir.join("snapshots").join(answer["name"].as_str().unwrap());
     write(&server.client, now - 200 * MINUTE, 20);
-    admin(&server.client, "compact", &[]);
+    server.client.admin("compact", &[]);
     server.stop();
     expect_whole(&copy);
     let server = Server::start(&copy, &[]);
@@ -127,7 +122,7 @@ fn damage_is_found_by_name() {
     let data_dir = dir.path().join("data");
     let server = Server::start(&data_dir, &["--enable-admin-api", "--shards", "1"]);
     write(&server.client, now - 300 * MINUTE, 20);
-    admin(&server.client, "compact", &[]);
+    server.client.admin("compact", &[]);
     server.stop();
     expect_whole(&data_dir);
     let blocks = data_dir.join("shard-000/blocks");

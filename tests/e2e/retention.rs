@@ -1,12 +1,12 @@
 //! What retention deletes, while others read; and its change while the server runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::common::http::{Client, only_series};
-use crate::common::random::random;
+use crate::common::random::noise;
 use crate::common::remote_write::Request;
-use crate::common::server::{Server, now_ms, temp_dir};
+use crate::common::server::{RESTLESS, Server, now_ms, temp_dir};
 use crate::common::verify::expect_whole;
 use crate::common::volume::Volume;
 use crate::common::wait;
@@ -20,21 +20,8 @@ const STEP_MS: i64 = 3600;
 const PER_REQUEST: i64 = 200;
 /// Windows that are written, the oldest first; the newest has not ended yet.
 const WINDOWS: i64 = 18;
-const FLAGS: [&str; 13] = [
-    "--shards",
-    "1",
-    "--wal-segment-bytes",
-    "1MiB",
-    "--memtable-bytes",
-    "1MiB",
-    "--flush-wal-bytes",
-    "1MiB",
-    "--flush-interval",
-    "200ms",
-    "--disk-reserve",
-    "0",
-    "--enable-admin-api",
-];
+/// Beside the restless ones.
+const FLAGS: [&str; 5] = ["--shards", "1", "--disk-reserve", "0", "--enable-admin-api"];
 
 /// Samples that do not compress.
 struct Ballast {
@@ -55,7 +42,7 @@ impl Ballast {
     }
 
     fn value(series: u64, time_ms: i64) -> f64 {
-        f64::from_bits(random(series, time_ms as u64) >> 2 | 0x3000_0000_0000_0000)
+        noise(series, time_ms as u64)
     }
 
     /// Writes a window.
@@ -149,24 +136,44 @@ fn wait_bytes(data_dir: &Path, most: u64) {
     wait::until("the files to be few", || (bytes_of(&data_dir.join("shard-000")) <= most).then_some(()));
 }
 
-fn retention(client: &Client, parameters: &[(&str, &str)]) {
-    let answer = client.post_form("/api/v1/admin/tsdb/retention", parameters);
-    assert_eq!(answer.status, 204, "{}", answer.text());
+/// A server on one shard, with some flags more.
+fn start(data_dir: &Path, flags: &[&str]) -> Server {
+    Server::start(data_dir, &[&RESTLESS[..], &FLAGS, flags].concat())
 }
 
-fn admin(client: &Client, action: &str) {
-    assert_eq!(client.post_form(&format!("/api/v1/admin/tsdb/{action}"), &[]).status, 204, "{action}");
+/// A file of settings, and how it is read again.
+struct Settings(PathBuf);
+
+impl Settings {
+    fn new(directory: &Path, text: &str) -> Self {
+        let settings = Self(directory.join("settings.json"));
+        settings.set(text);
+        settings
+    }
+
+    fn flags(&self) -> [&str; 2] {
+        ["--settings-file", self.0.to_str().unwrap()]
+    }
+
+    fn set(&self, text: &str) {
+        std::fs::write(&self.0, text).unwrap();
+    }
+
+    fn change(&self, server: &Server, text: &str) {
+        self.set(text);
+        server.program.signal(rustix::process::Signal::HUP);
+    }
 }
 
 #[test]
 fn the_oldest_go_when_the_files_take_too_much() {
     let dir = temp_dir();
     let data_dir = dir.path().join("data");
-    let server = Server::start(&data_dir, &[&FLAGS[..], &["--retention-bytes", "10MiB"]].concat());
+    let server = start(&data_dir, &["--retention-bytes", "10MiB"]);
     let ballast = Ballast::new();
     ballast.while_read(&server.client, || {
         ballast.write_all(&server.client);
-        admin(&server.client, "flush");
+        server.client.admin("flush", &[]);
         wait_bytes(&data_dir, 10 * MIB);
     });
     ballast.expect_the_newest(&server.client);
@@ -182,11 +189,11 @@ fn the_oldest_go_when_the_files_take_too_much_of_the_disk() {
         return;
     };
     let data_dir = volume.path().join("data");
-    let server = Server::start(&data_dir, &[&FLAGS[..], &["--retention-percent", "4"]].concat());
+    let server = start(&data_dir, &["--retention-percent", "4"]);
     let ballast = Ballast::new();
     ballast.while_read(&server.client, || {
         ballast.write_all(&server.client);
-        admin(&server.client, "flush");
+        server.client.admin("flush", &[]);
         wait_bytes(&data_dir, (256 * MIB) * 4 / 100);
     });
     ballast.expect_the_newest(&server.client);
@@ -197,41 +204,36 @@ fn the_oldest_go_when_the_files_take_too_much_of_the_disk() {
 #[test]
 fn it_changes_while_the_server_runs() {
     let dir = temp_dir();
-    let (data_dir, settings) = (dir.path().join("data"), dir.path().join("settings.json"));
-    let set = |text: &str| std::fs::write(&settings, text).unwrap();
-    set("{\"retention\": \"20d\"}");
-    let flags = [&FLAGS[..], &["--settings-file", settings.to_str().unwrap()]].concat();
-    let server = Server::start(&data_dir, &flags);
+    let data_dir = dir.path().join("data");
+    let settings = Settings::new(dir.path(), "{\"retention\": \"20d\"}");
+    let server = start(&data_dir, &settings.flags());
     let client = &server.client;
-    let hang_up = || server.program.signal(rustix::process::Signal::HUP);
     let ballast = Ballast::new();
     ballast.write_all(client);
-    admin(client, "flush");
+    client.admin("flush", &[]);
     let all = SERIES as i64 * SAMPLES;
     assert_eq!([0, 1, WINDOWS - 1].map(|window| ballast.left(client, window)), [all; 3]);
 
     // What cannot be read changes nothing.
-    set("{\"retention_bytes\": \"a lot\"}");
-    hang_up();
+    settings.change(&server, "{\"retention_bytes\": \"a lot\"}");
     wait::until("the settings to be refused", || {
         server.program.printed().contains("settings stay as they are").then_some(())
     });
     assert_eq!(ballast.left(client, 0), all);
 
     ballast.while_read(client, || {
-        set("{\"retention_bytes\": \"12MiB\"}");
-        hang_up();
+        settings.change(&server, "{\"retention_bytes\": \"12MiB\"}");
         wait_bytes(&data_dir, 12 * MIB);
     });
     ballast.expect_the_newest(client);
 
     // Percent of a disk that is much larger; bytes are lifted, so what is written now stays.
-    retention(client, &[("bytes", ""), ("percent", "100")]);
+    client.admin("retention", &[("bytes", ""), ("percent", "100")]);
     ballast.write_all(client);
-    admin(client, "flush");
+    client.admin("flush", &[]);
     assert_eq!([0, 1, WINDOWS - 1].map(|window| ballast.left(client, window)), [all; 3]);
     ballast.while_read(client, || {
-        retention(client, &[("bytes", "10MiB")]);
+        client.admin("retention", &[("bytes", "10MiB")]);
         wait_bytes(&data_dir, 10 * MIB);
     });
     ballast.expect_the_newest(client);
@@ -247,18 +249,18 @@ fn it_changes_while_the_server_runs() {
 fn what_is_too_old_goes_and_is_not_taken() {
     let dir = temp_dir();
     let data_dir = dir.path().join("data");
-    let server = Server::start(&data_dir, &FLAGS);
+    let server = start(&data_dir, &[]);
     let client = &server.client;
     // Parts go as a whole: no part has samples of both.
     let (old, new) = (Ballast::since(10 * 24 * HOUR), Ballast::since(2 * HOUR));
     for ballast in [&old, &new] {
         ballast.write(client, 0);
     }
-    admin(client, "flush");
+    client.admin("flush", &[]);
     let all = SERIES as i64 * SAMPLES;
     assert_eq!([&old, &new].map(|ballast| ballast.left(client, 0)), [all; 2]);
     old.while_read(client, || {
-        retention(client, &[("age", "8d")]);
+        client.admin("retention", &[("age", "8d")]);
         wait::until("the old to go", || (old.left(client, 0) == 0).then_some(()));
     });
     assert_eq!(new.left(client, 0), all);
@@ -271,23 +273,19 @@ fn what_is_too_old_goes_and_is_not_taken() {
 #[test]
 fn settings_that_are_not_named_are_those_of_the_flags() {
     let dir = temp_dir();
-    let (data_dir, settings) = (dir.path().join("data"), dir.path().join("settings.json"));
-    let set = |text: &str| std::fs::write(&settings, text).unwrap();
-    set("{\"retention\": \"20d\"}");
-    let own = ["--retention-bytes", "10MiB", "--settings-file", settings.to_str().unwrap()];
-    let server = Server::start(&data_dir, &[&FLAGS[..], &own].concat());
+    let data_dir = dir.path().join("data");
+    let settings = Settings::new(dir.path(), "{\"retention\": \"20d\"}");
+    let server = start(&data_dir, &[&["--retention-bytes", "10MiB"][..], &settings.flags()].concat());
     let ballast = Ballast::new();
     ballast.write_all(&server.client);
-    admin(&server.client, "flush");
+    server.client.admin("flush", &[]);
     wait_bytes(&data_dir, 10 * MIB);
-    set("{\"retention_bytes\": \"1GiB\"}");
-    server.program.signal(rustix::process::Signal::HUP);
+    settings.change(&server, "{\"retention_bytes\": \"1GiB\"}");
     wait::until("the change", || server.program.printed().contains("retention changed").then_some(()));
     ballast.write_all(&server.client);
-    admin(&server.client, "flush");
+    server.client.admin("flush", &[]);
     assert_eq!(ballast.left(&server.client, 0), SERIES as i64 * SAMPLES);
-    set("{}");
-    server.program.signal(rustix::process::Signal::HUP);
+    settings.change(&server, "{}");
     wait_bytes(&data_dir, 10 * MIB);
     ballast.expect_the_newest(&server.client);
     server.stop();

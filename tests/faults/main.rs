@@ -11,8 +11,10 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::http::Client;
+use common::random::noise;
 use common::remote_write::Request;
 use common::server::{Server, now_ms, temp_dir};
+use common::variable::number;
 use common::verify::expect_whole;
 use common::volume::Volume;
 
@@ -50,9 +52,7 @@ impl Writer {
         let mut request = Request::new();
         let mut samples = Vec::new();
         for series in 0..SERIES {
-            // Values that do not compress.
-            let mixed = (self.next << 8 | series).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let value = f64::from_bits(mixed >> 2 | 0x3000_0000_0000_0000);
+            let value = noise(series, self.next);
             let number = series.to_string();
             request
                 .push_series(&[(b"__name__", b"filled"), (b"series", number.as_bytes())], &[(time, value)]);
@@ -87,7 +87,7 @@ impl Writer {
 
 #[test]
 fn a_full_disk_refuses_loses_nothing_and_resumes() {
-    let fills = std::env::var("TSDB_FAULTS_FILLS").map_or(FILLS_DEFAULT, |text| text.parse().unwrap());
+    let fills = number("TSDB_FAULTS_FILLS").unwrap_or(FILLS_DEFAULT);
     let dir = temp_dir();
     let Some(volume) = Volume::mount(dir.path(), VOLUME_BYTES) else {
         println!("skipped: an ext4 in a file cannot be mounted here");

@@ -2,7 +2,8 @@
 
 use crate::common::http::Client;
 use crate::common::random::random;
-use crate::common::server::{Server, temp_dir};
+use crate::common::server::{RESTLESS, Server, temp_dir};
+use crate::common::variable::number;
 use crate::common::verify::expect_whole;
 use crate::common::writers::{Times, Writers};
 use crate::disk::{Cut, Survivors};
@@ -23,25 +24,8 @@ const OPERATIONS_EARLY_MAX: u64 = 60;
 /// A step of minutes closes a window every few seconds.
 const STEP_MS: i64 = 60_000;
 const SINCE_MS: i64 = 300 * 86_400_000;
-/// Small segments and memtables, so that the log begins new ones all the time, and flushes and merges
-/// every few hundred milliseconds.
-const FLAGS: [&str; 15] = [
-    "--shards",
-    "2",
-    "--wal-segment-bytes",
-    "1MiB",
-    "--memtable-bytes",
-    "1MiB",
-    "--flush-wal-bytes",
-    "1MiB",
-    "--flush-interval",
-    "200ms",
-    "--disk-reserve",
-    "1MiB",
-    "--retention",
-    "400d",
-    "--enable-admin-api",
-];
+/// Beside the restless ones.
+const FLAGS: [&str; 5] = ["--disk-reserve", "1MiB", "--retention", "400d", "--enable-admin-api"];
 /// What a power cut must not bring about: damage that the server has seen.
 const DAMAGE: [&str; 5] = [
     "tsdb_parts_quarantined",
@@ -51,15 +35,12 @@ const DAMAGE: [&str; 5] = [
     "tsdb_wal_damaged_segments",
 ];
 
-fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap())
-}
-
 #[test]
 fn acknowledged_samples_survive_every_power_cut() {
-    let cuts = variable("TSDB_POWER_CUTS").unwrap_or(CUTS_DEFAULT);
-    let seed = variable("TSDB_POWER_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let cuts = number("TSDB_POWER_CUTS").unwrap_or(CUTS_DEFAULT);
+    let seed = number("TSDB_POWER_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     println!("TSDB_POWER_SEED={seed} TSDB_POWER_CUTS={cuts}");
+    let flags = [&RESTLESS[..], &FLAGS].concat();
     let dir = temp_dir();
     let volume = match Volume::make(dir.path(), VOLUME_BYTES) {
         Ok(volume) => volume,
@@ -83,7 +64,7 @@ fn acknowledged_samples_survive_every_power_cut() {
         if data_dir.exists() {
             expect_whole(&data_dir);
         }
-        let mut server = Server::start(&data_dir, &FLAGS);
+        let mut server = Server::start(&data_dir, &flags);
         check(&server.client, &writers, &operator);
         if !early {
             volume.disk.cut_after(cut);
@@ -110,7 +91,7 @@ fn acknowledged_samples_survive_every_power_cut() {
     }
     let powered = volume.power_on(None);
     expect_whole(&data_dir);
-    let server = Server::start(&data_dir, &FLAGS);
+    let server = Server::start(&data_dir, &flags);
     check(&server.client, &writers, &operator);
     println!("{} acknowledged samples, none lost, none wrong", writers.acked());
     assert!(writers.acked() as u64 > cuts * 100, "too few samples to prove anything: {}", writers.acked());

@@ -1,18 +1,9 @@
 //! Programs that attach, make, mount and take down.
 
 use std::path::Path;
-use std::process::Command;
 
+use crate::common::command::run;
 use crate::common::wait;
-
-/// What a program printed, if it ended well.
-pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new(program).args(arguments).output().map_err(|error| error.to_string())?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    }
-    Err(format!("{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))
-}
 
 /// What this thread and its children mount, nobody else sees, and it goes when they have ended.
 pub(crate) fn keep_private() -> Result<(), String> {

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::common::command::run;
 use crate::common::wait;
 use crate::disk::{Counts, Cut, Disk};
 use crate::export::Export;
-use crate::mounts::{self, run, text};
+use crate::mounts::{self, text};
 
 /// A disk and the places where it is mounted.
 pub(crate) struct Volume {
