@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 
-use crate::client::{Client, Response, Url};
+use crate::client::{Client, Response, Url, is_temporary};
 use crate::encode::{compress, put_series};
 use crate::history::{HistoryShape, Host};
 
@@ -100,7 +100,7 @@ fn post(client: &mut Client, body: &[u8]) -> Result<()> {
             Ok(Response { status: 200..300, .. }) => return Ok(()),
             Ok(Response { status, body, .. }) => {
                 last = format!("status {status}: {}", String::from_utf8_lossy(&body).trim());
-                if status != 429 && status < 500 {
+                if !is_temporary(status) {
                     bail!(last);
                 }
             }

@@ -41,6 +41,12 @@ impl Url {
     }
 }
 
+/// Whether the same request may be taken when it is sent again.
+#[must_use]
+pub const fn is_temporary(status: u16) -> bool {
+    status == 429 || status >= 500
+}
+
 /// What the server answered.
 #[derive(Debug, Clone)]
 pub struct Response {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 
 use crate::acklog::{AckWriter, Acked};
-use crate::client::{Client, Response, Url};
+use crate::client::{Client, Response, Url, is_temporary};
 use crate::fleet::{Fleet, Shape};
 use crate::prepare::{Batch, Prepared, prepare};
 use crate::procstat::ProcStat;
@@ -204,7 +204,7 @@ impl Sending<'_> {
                 Err(error) => (0, None, format!("{error:#}")),
             };
             posts.first_error.get_or_insert(text);
-            let may_pass = status == 0 || status == 429 || status >= 500;
+            let may_pass = status == 0 || is_temporary(status);
             if !may_pass || attempt == self.options.retries {
                 *posts.failed.entry(status).or_default() += 1;
                 return Ok(());
