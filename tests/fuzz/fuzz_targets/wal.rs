@@ -6,7 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use shards::codec::Cursor;
-use shards::model::{SeriesRef, ShardId};
+use shards::model::ShardId;
 use shards::registry::file::format as table;
 use shards::wal::record::{self, Record};
 use shards::wal::segment::{FrameHeader, SegmentHeader, frame_len, put_frame};
