@@ -33,7 +33,7 @@ impl FragmentHost for MemoryHost {
         };
         for one in &self.0 {
             if fragment.matchers.iter().all(|matcher| matches(one, matcher)) {
-                runner.push(&one.labels, &one.timestamps, &one.values)?;
+                runner.push(&one.labels, &one.timestamps, &one.values, &[])?;
             }
         }
         Ok(vec![runner.finish()])

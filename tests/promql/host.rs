@@ -75,7 +75,7 @@ impl FragmentHost for Host {
                 samples.iter().filter(|(time_ms, _)| range.contains(**time_ms)).unzip();
             // Not in the order of labels, as hashing would do it.
             if let Some(runner) = runners.get_mut(index * 7 % SHARDS) {
-                runner.push(labels, &timestamps, &values)?;
+                runner.push(labels, &timestamps, &values, &[])?;
             }
         }
         Ok(runners.into_iter().map(FragmentRunner::finish).collect())

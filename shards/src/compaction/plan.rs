@@ -147,9 +147,8 @@ fn thin_out(parts: &[PlanPart<'_>]) -> Option<MergeTask> {
     windows.into_iter().find_map(|(window, mut runs)| {
         runs.sort_by_key(|part| std::cmp::Reverse((part.meta.sequences.max, part.meta.id)));
         let mut bytes = 0_u64;
-        let like = runs.iter().zip(1_u64..).take_while(|(run, count)| {
-            let is_like =
-                *count == 1 || run.bytes.saturating_mul(count - 1) <= bytes.saturating_mul(LIKE_RATIO);
+        let like = runs.iter().zip(0_u64..).take_while(|(run, newer)| {
+            let is_like = run.bytes.saturating_mul(*newer) <= bytes.saturating_mul(LIKE_RATIO);
             bytes = bytes.saturating_add(run.bytes);
             is_like
         });

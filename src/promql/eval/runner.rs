@@ -100,15 +100,11 @@ impl<'a> FragmentRunner<'a> {
         }
     }
 
-    /// Takes in one series with all its samples in [`Fragment::range`]: sorted by time, times
-    /// unique, staleness markers included. Each series once.
-    pub fn push(&mut self, labels: &Labels, timestamps: &[i64], values: &[f64]) -> Result<(), EvalError> {
-        self.push_needed(labels, timestamps, values, &[])
-    }
-
-    /// Takes in one series with what is needed of its samples, [`Fragment::need`]; if some are left
-    /// out, with the `places` of the others, staleness markers not counted nor included.
-    pub fn push_needed(
+    /// Takes in one series with its samples in [`Fragment::range`]: sorted by time, times unique,
+    /// staleness markers included. Each series once. If only what is needed comes, see
+    /// [`Fragment::need`], `places` are those of the samples that come, staleness markers not
+    /// counted nor included; else there are none.
+    pub fn push(
         &mut self,
         labels: &Labels,
         timestamps: &[i64],

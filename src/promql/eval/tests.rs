@@ -55,7 +55,7 @@ impl FragmentHost for MemoryHost {
                         .zip(&one.values)
                         .filter(|(timestamp, _)| range.contains(**timestamp))
                         .unzip();
-                    runner.push(&one.labels, &timestamps, &values)?;
+                    runner.push(&one.labels, &timestamps, &values, &[])?;
                 }
                 Ok(runner.finish())
             })

@@ -166,15 +166,7 @@ mod tests {
                 })
                 .unzip();
             let grid = Grid { start_ms: 0, step_ms: step, steps };
-            let input = RangeInput {
-                timestamps: &timestamps,
-                values: &values,
-                places: &[],
-                grid,
-                reference: grid,
-                range_ms,
-                params: &[],
-            };
+            let input = RangeInput::whole(&timestamps, &values, grid, range_ms);
             for (single, sum) in [(over_time::sum as fn(&[f64]) -> f64, true), (over_time::avg, false)] {
                 let (mut together, mut apart) = (vec![ABSENT; steps], vec![ABSENT; steps]);
                 let result = |total: f64, lost: f64, count: f64| {

@@ -70,6 +70,12 @@ pub(crate) struct RangeInput<'a> {
 }
 
 impl<'a> RangeInput<'a> {
+    /// All samples of a series and windows that end at the times of evaluation.
+    #[cfg(test)]
+    pub(crate) const fn whole(timestamps: &'a [i64], values: &'a [f64], grid: Grid, range_ms: i64) -> Self {
+        Self { timestamps, values, places: &[], grid, reference: grid, range_ms, params: &[] }
+    }
+
     pub(crate) const fn windows(&self) -> window::Windows<'a> {
         window::Windows::new(self.timestamps, self.reference, self.range_ms)
     }

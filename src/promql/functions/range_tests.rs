@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::range::{RangeFunction, RangeInput, Scratch};
-use crate::promql::value::{ABSENT, Column, is_absent};
+use crate::promql::value::{ABSENT, is_absent};
 use crate::promql::window::Grid;
 
 /// Value of one window, computed from its samples alone.
@@ -91,17 +91,8 @@ proptest! {
             .collect();
         let (timestamps, values): (Vec<i64>, Vec<f64>) = samples.iter().copied().unzip();
         let grid = Grid { start_ms: start, step_ms: step, steps };
-        let params: [Column; 0] = [];
         let range_ms = range_s * 1_000;
-        let input = RangeInput {
-            timestamps: &timestamps,
-            values: &values,
-            places: &[],
-            grid,
-            reference: grid,
-            range_ms,
-            params: &params,
-        };
+        let input = RangeInput::whole(&timestamps, &values, grid, range_ms);
         let (mut scratch, mut out) = (Scratch::default(), Vec::new());
         for function in SLIDING {
             function.evaluate(&input, &mut scratch, &mut out).unwrap();

@@ -51,9 +51,7 @@ impl Fragment {
             }
         }
     }
-}
 
-impl Fragment {
     /// What evaluation needs of the samples in [`Self::range`].
     #[must_use]
     pub const fn need(&self) -> Need {

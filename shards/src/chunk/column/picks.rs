@@ -92,14 +92,19 @@ impl ValueDecoder {
         let base = out.len();
         scale.values(&picks.integers, out);
         self.picks = picks;
-        let mut chosen = places.iter().zip(out.get_mut(base..).unwrap_or_default()).peekable();
+        self.put_exceptions(places, out.get_mut(base..).unwrap_or_default());
+        Ok(())
+    }
+
+    /// Sets the values at those places that are exceptions.
+    fn put_exceptions(&self, places: &[u32], values: &mut [f64]) {
+        let mut chosen = places.iter().zip(values).peekable();
         for run in &self.runs {
             while chosen.next_if(|(place, _)| (**place as usize) < run.start).is_some() {}
             while let Some((_, value)) = chosen.next_if(|(place, _)| (**place as usize) < run.end()) {
                 *value = f64::from_bits(run.bits);
             }
         }
-        Ok(())
     }
 
     fn pick_dense(
