@@ -7,8 +7,9 @@ use std::rc::Rc;
 use hashbrown::HashMap;
 
 use super::damage;
-use super::sieve::{Sieve, Times};
+use super::sieve::Sieve;
 use super::stream::{Located, SeriesStream};
+use super::times::{Times, TimesCache};
 use super::view::View;
 use crate::chunk::column::Decoder;
 use crate::codec::crc::unsealed;
@@ -22,8 +23,6 @@ use crate::tombstone;
 /// Series whose chunks are read at once, and bytes of these.
 const BATCH_SERIES: usize = 64;
 const BATCH_BYTES: u64 = 4 << 20;
-/// Memory for decoded columns of timestamps; little in tests, so that they see it filled.
-const TIMES_BYTES_MAX: usize = if cfg!(test) { 32 << 10 } else { 8 << 20 };
 
 /// A series whose chunks are in memory.
 pub(super) struct Fetched {
@@ -40,9 +39,7 @@ pub(super) struct Fetcher {
     sieve: Sieve,
     /// For series of which all samples are needed, whatever the reader needs.
     whole: Sieve,
-    /// By part and offset: columns of timestamps are shared by many series.
-    times: HashMap<(usize, u64), Rc<Times>>,
-    times_bytes: usize,
+    times: TimesCache,
     part: SampleColumns,
     scratch: Vec<u8>,
     ranges: Vec<TimeRange>,
@@ -55,8 +52,7 @@ impl Fetcher {
             range,
             sieve: Sieve::new(need),
             whole: Sieve::new(Need::All),
-            times: HashMap::new(),
-            times_bytes: 0,
+            times: TimesCache::default(),
             part: SampleColumns::default(),
             scratch: Vec::new(),
             ranges: Vec::new(),
@@ -203,29 +199,19 @@ impl Fetcher {
     ) -> Option<()> {
         let count = chunk.count as usize;
         let key = (part, chunk.times.offset);
-        let known = self.times.get(&key).filter(|times| times.times.len() == count).cloned();
-        let times = match known {
+        let times = match self.times.get(key, count) {
             Some(times) => times,
             None => {
                 let bytes = pages.get(chunk.times.offset, chunk.times.len as usize, &mut self.scratch)?;
-                let mut times = Vec::with_capacity(count.min(crate::chunk::column::CHUNK_LEN_MAX));
+                let mut times = self.times.buffer();
                 self.decoder.decode_timestamps(unsealed(bytes)?, count, &mut times).ok()?;
                 let times = Rc::new(Times::new(times, self.sieve.need(), self.range));
-                self.remember(key, &times);
+                self.times.put(key, &times);
                 times
             }
         };
         let bytes = pages.get(chunk.values.offset, chunk.values.len as usize, &mut self.scratch)?;
         let sieve = if sieved { &mut self.sieve } else { &mut self.whole };
         sieve.column(&mut self.decoder, unsealed(bytes)?, &times, out).ok()
-    }
-
-    fn remember(&mut self, key: (usize, u64), times: &Rc<Times>) {
-        self.times_bytes += times.bytes();
-        if self.times_bytes > TIMES_BYTES_MAX {
-            self.times = HashMap::new();
-            self.times_bytes = times.bytes();
-        }
-        self.times.insert(key, Rc::clone(times));
     }
 }

@@ -29,6 +29,7 @@ mod snapshot;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod times;
 mod turn;
 mod view;
 mod write;

@@ -1,9 +1,13 @@
 //! Compensated sums of overlapping windows, several at a time.
 //!
 //! Each addition waits for the one before it, and the order of additions decides the last bits, so
-//! a window cannot be summed in parts. But windows do not wait for each other. The error of an
-//! addition is exact however it is computed, unless something overflows; such windows are summed
-//! again one value after the other.
+//! a window cannot be summed in parts. But windows do not wait for each other.
+//!
+//! The compensation is the sum of the errors of all additions. Where values are narrow (none is more
+//! than twice as large as another), all errors are few multiples of one unit, so their sum has no
+//! error itself: it is the exact total less the rounded one, and the exact totals of all windows
+//! follow from running totals in integers. Elsewhere errors are summed one by one; windows in which
+//! something overflows are summed again one value after the other.
 
 use std::array::from_fn;
 use std::ops::Range;
@@ -11,8 +15,13 @@ use std::ops::Range;
 use super::range::RangeInput;
 use crate::promql::kahan;
 
-/// Windows that are summed at the same time.
+/// Windows that are looked at together.
+const GROUP: usize = 8;
+/// Windows whose errors are summed at the same time.
 const LANES: usize = 4;
+
+/// Sum and compensation.
+type Sum = (f64, f64);
 
 /// Sets `out` of every window that has samples to `value` of its sum, the compensation and the
 /// number of samples; or to `slowly` of its samples when the sum is not finite.
@@ -22,15 +31,24 @@ pub(super) fn each_sum(
     value: impl Fn(f64, f64, f64) -> f64,
     slowly: impl Fn(&[f64]) -> f64,
 ) {
-    let mut steps = [0; LANES];
-    let mut windows = [const { 0..0 }; LANES];
+    let mut steps = [0; GROUP];
+    let mut windows = [const { 0..0 }; GROUP];
     let mut waiting = 0;
-    let mut flush = |steps: &[usize], windows: &[Range<usize>; LANES]| {
+    let mut totals = Vec::new();
+    let mut flush = |steps: &[usize], windows: &[Range<usize>; GROUP]| {
         let samples = |window: &Range<usize>| input.values.get(window.clone()).unwrap_or_default();
         let start = windows.iter().map(|window| window.start).min().unwrap_or(0);
         let end = windows.iter().map(|window| window.end).max().unwrap_or(0);
-        let narrow = is_narrow(samples(&(start..end)));
-        let sums = sums(windows.each_ref().map(samples), narrow);
+        let sums = match Unit::of(samples(&(start..end))) {
+            Some(unit) => {
+                unit.running_totals(samples(&(start..end)), &mut totals);
+                let total = |place: usize| totals.get(place - start).copied().unwrap_or(0);
+                let totals =
+                    windows.each_ref().map(|window| total(window.end).wrapping_sub(total(window.start)));
+                unit.sums(windows.each_ref().map(samples), totals)
+            }
+            None => sums(windows.each_ref().map(samples)),
+        };
         for ((step, window), (sum, compensation)) in steps.iter().zip(windows).zip(sums) {
             if let Some(out) = out.get_mut(*step) {
                 *out = if sum.is_finite() && compensation.is_finite() {
@@ -49,7 +67,7 @@ pub(super) fn each_sum(
             (*place, *lane) = (step, window);
         }
         waiting += 1;
-        if waiting == LANES {
+        if waiting == GROUP {
             flush(&steps, &windows);
             waiting = 0;
         }
@@ -59,16 +77,103 @@ pub(super) fn each_sum(
     }
 }
 
-/// Sum and compensation of each window; whether none of their values is more than twice as large as
-/// another is told.
-fn sums(windows: [&[f64]; LANES], narrow: bool) -> [(f64, f64); LANES] {
+/// Bits of the fraction of a double.
+const FRACTION: u32 = f64::MANTISSA_DIGITS - 1;
+/// Units are powers of two of which a double can be multiplied and divided without loss.
+const EXPONENTS: Range<u64> = 200..1800;
+
+/// A power of two of which all of some narrow values are multiples: the last place of the least.
+#[derive(Debug, Clone, Copy)]
+struct Unit {
+    /// As in the bits of the least value.
+    exponent: u64,
+}
+
+impl Unit {
+    /// None if one value is more than twice as large as another, or none is positive.
+    fn of(values: &[f64]) -> Option<Self> {
+        let (parts, rest) = values.as_chunks::<LANES>();
+        let (mut least, mut greatest) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+        let tail: [f64; LANES] =
+            from_fn(|at| rest.get(at).or_else(|| values.first()).copied().unwrap_or(0.0));
+        for part in parts.iter().chain([&tail]) {
+            least = from_fn(|at| if part[at] < least[at] { part[at] } else { least[at] });
+            greatest = from_fn(|at| if part[at] > greatest[at] { part[at] } else { greatest[at] });
+        }
+        let least = least.into_iter().fold(f64::INFINITY, f64::min);
+        let narrow = greatest.into_iter().fold(f64::NEG_INFINITY, f64::max) <= 2.0 * least;
+        let exponent = least.to_bits() >> FRACTION;
+        (narrow && EXPONENTS.contains(&exponent)).then_some(Self { exponent })
+    }
+
+    /// Replaces `totals` by the sums, in units, of the values before each place; they may wrap.
+    fn running_totals(self, values: &[f64], totals: &mut Vec<i64>) {
+        totals.clear();
+        totals.reserve(values.len() + 1);
+        totals.push(0);
+        let mut total = 0i64;
+        totals.extend(values.iter().map(|value| {
+            let bits = value.to_bits();
+            let fraction = bits & ((1 << FRACTION) - 1) | 1 << FRACTION;
+            total =
+                total.wrapping_add((fraction << ((bits >> FRACTION).wrapping_sub(self.exponent) & 1)) as i64);
+            total
+        }));
+    }
+
+    /// Sums of windows whose exact totals in units are known.
+    fn sums(self, windows: [&[f64]; GROUP], totals: [i64; GROUP]) -> [Sum; GROUP] {
+        let sums = rounded_sums(windows);
+        let bias = u64::from(FRACTION);
+        // Multiplied by it, a value is in units.
+        let units = f64::from_bits((2 * 1023 - self.exponent + bias) << FRACTION);
+        let unit = f64::from_bits((self.exponent - bias) << FRACTION);
+        from_fn(|at| {
+            let sum = sums[at];
+            let lost = totals[at].wrapping_sub((sum * units) as i128 as i64);
+            (sum, lost as f64 * unit)
+        })
+    }
+}
+
+/// Plain sums, each in the order of its values.
+fn rounded_sums(windows: [&[f64]; GROUP]) -> [f64; GROUP] {
     let common = windows.iter().map(|window| window.len()).min().unwrap_or(0);
-    // From the third value on none is larger than the sum, if they are narrow.
-    let careful = if narrow { common.min(2) } else { common };
-    let part = |range: Range<usize>| windows.map(|window| window.get(range.clone()).unwrap_or_default());
+    let mut sums = [0.0; GROUP];
+    let [a, b, c, d, e, f, g, h] = windows.map(|window| window.get(..common).unwrap_or_default());
+    let one = a.iter().zip(b).zip(c).zip(d);
+    let other = e.iter().zip(f).zip(g).zip(h);
+    for ((((a, b), c), d), (((e, f), g), h)) in one.zip(other) {
+        for (sum, value) in sums.iter_mut().zip([a, b, c, d, e, f, g, h]) {
+            *sum += *value;
+        }
+    }
+    for (sum, window) in sums.iter_mut().zip(windows) {
+        for value in window.get(common..).unwrap_or_default() {
+            *sum += *value;
+        }
+    }
+    sums
+}
+
+/// Sums of windows of any values.
+fn sums(windows: [&[f64]; GROUP]) -> [Sum; GROUP] {
+    let mut results = [(0.0, 0.0); GROUP];
+    let (halves, _) = windows.as_chunks::<LANES>();
+    let (places, _) = results.as_chunks_mut::<LANES>();
+    for (half, place) in halves.iter().zip(places) {
+        *place = sums_of_lanes(*half);
+    }
+    results
+}
+
+fn sums_of_lanes(windows: [&[f64]; LANES]) -> [Sum; LANES] {
+    let common = windows.iter().map(|window| window.len()).min().unwrap_or(0);
     let mut lanes = Lanes::default();
-    for_each(part(0..careful), |values| lanes = lanes.plus(values));
-    for_each(part(careful..common), |values| lanes = lanes.plus_less(values));
+    let [a, b, c, d] = windows.map(|window| window.get(..common).unwrap_or_default());
+    for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
+        lanes = lanes.plus([*a, *b, *c, *d]);
+    }
     let mut results = [(0.0, 0.0); LANES];
     for (((result, window), sum), lost) in results.iter_mut().zip(windows).zip(lanes.sums).zip(lanes.lost) {
         *result = (sum, lost);
@@ -79,28 +184,6 @@ fn sums(windows: [&[f64]; LANES], narrow: bool) -> [(f64, f64); LANES] {
     results
 }
 
-/// Calls `each` with the values in the same place of all lanes, which are equally long.
-#[inline(always)]
-fn for_each(lanes: [&[f64]; LANES], mut each: impl FnMut([f64; LANES])) {
-    let [a, b, c, d] = lanes;
-    for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
-        each([*a, *b, *c, *d]);
-    }
-}
-
-/// Whether no value is more than twice as large as another; none is negative then.
-fn is_narrow(values: &[f64]) -> bool {
-    let (parts, rest) = values.as_chunks::<LANES>();
-    let (mut least, mut greatest) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-    let tail: [f64; LANES] = from_fn(|at| rest.get(at).or_else(|| values.first()).copied().unwrap_or(0.0));
-    for part in parts.iter().chain([&tail]) {
-        least = from_fn(|at| if part[at] < least[at] { part[at] } else { least[at] });
-        greatest = from_fn(|at| if part[at] > greatest[at] { part[at] } else { greatest[at] });
-    }
-    let least = least.into_iter().fold(f64::INFINITY, f64::min);
-    greatest.into_iter().fold(f64::NEG_INFINITY, f64::max) <= 2.0 * least
-}
-
 /// Running sums; written so that a machine's wide registers hold them.
 #[derive(Clone, Copy, Default)]
 struct Lanes {
@@ -109,7 +192,8 @@ struct Lanes {
 }
 
 impl Lanes {
-    /// Adds a value to each sum, whatever their sizes.
+    /// Adds a value to each sum. The error of an addition is exact however it is computed, unless
+    /// something overflows.
     #[inline(always)]
     fn plus(self, values: [f64; LANES]) -> Self {
         let Self { sums, lost } = self;
@@ -118,15 +202,6 @@ impl Lanes {
         let errors: [f64; LANES] =
             from_fn(|at| (sums[at] - (totals[at] - added[at])) + (values[at] - added[at]));
         Self { sums: totals, lost: from_fn(|at| lost[at] + errors[at]) }
-    }
-
-    /// Adds a value to each sum where no value is larger than the sum.
-    #[inline(always)]
-    fn plus_less(self, values: [f64; LANES]) -> Self {
-        let Self { sums, lost } = self;
-        let totals: [f64; LANES] = from_fn(|at| sums[at] + values[at]);
-        let added: [f64; LANES] = from_fn(|at| totals[at] - sums[at]);
-        Self { sums: totals, lost: from_fn(|at| lost[at] + (values[at] - added[at])) }
     }
 }
 
@@ -148,14 +223,23 @@ mod tests {
         ]
     }
 
+    /// One of `odd` is no number.
+    fn narrow_value(odd: u32) -> impl Strategy<Value = f64> {
+        prop_oneof![
+            odd => (9_000_u32..18_000).prop_map(|value| f64::from(value) / 100.0),
+            1 => Just(f64::NAN),
+        ]
+    }
+
     proptest! {
         #[test]
         fn sums_have_the_bits_of_single_windows(
             samples in prop_oneof![
                 proptest::collection::vec((1_i64..30_000, value()), 0..120),
-                proptest::collection::vec((15_000..15_001_i64, (9_000_u32..17_000).prop_map(|v| f64::from(v) / 100.0)), 0..120),
+                proptest::collection::vec((15_000..15_001_i64, narrow_value(40)), 0..120),
+                proptest::collection::vec((15_000..15_001_i64, 3e-7..6e-7_f64), 0..600),
             ],
-            step in 1_i64..90_000, steps in 0_usize..40, range_ms in 1_i64..300_000,
+            step in 1_i64..90_000, steps in 0_usize..40, range_ms in 1_i64..3_000_000,
         ) {
             let mut time = 0;
             let (timestamps, values): (Vec<i64>, Vec<f64>) = samples

@@ -21,7 +21,8 @@ use super::directory::{Entry, Figures};
 use super::entropy::{DICTIONARY, EntropyEncoder, Histogram};
 use super::entropy_decoder::{EntropyDecoder, GROUP_MAX};
 use super::order::Order;
-use super::{Effort, PAGE_LEN, pack};
+use super::pack::{self, PackedPage};
+use super::{Effort, PAGE_LEN};
 use crate::chunk::ChunkError;
 use crate::codec::Cursor;
 use crate::codec::varint::{put_uvarint, put_varint, zigzag};
@@ -32,8 +33,10 @@ const PROBES: usize = 33;
 const PATCH_BITS: i64 = 11;
 /// With fewer integers a model costs more than it saves, and a few probes see all of them.
 const ENTROPY_LEN_MIN: usize = 48;
-/// Packed residuals are read two to three times as fast, which is worth a few percent of bytes.
-const PACKED_BIAS: f32 = 0.97;
+/// Bits that entropy coding must save of each residual of values: packed ones are read several times
+/// as fast, and a reader that wants a few of a page need not restore the others. Timestamps are read
+/// once for many series.
+const ENTROPY_GAIN_BITS: f32 = 1.0;
 /// A dictionary saves plain bits; with fewer of them it is not worth a try.
 const DICTIONARY_BITS_MIN: u32 = 128;
 /// A page of fewer bytes than this is not worth an entry in a directory.
@@ -77,7 +80,7 @@ impl IntEncoder {
     /// if `pages` allows.
     pub(super) fn plan(&mut self, integers: &[i64], pages: bool, effort: Effort) -> Plan {
         let (base, divisor) = self.reduce(integers);
-        let page_len = if pages { PAGE_LEN } else { usize::MAX };
+        let (page_len, gain) = if pages { (PAGE_LEN, ENTROPY_GAIN_BITS) } else { (usize::MAX, 0.0) };
         let mut plan = Plan {
             shape: Shape { order: Order::Level, entropy: false, divided: divisor > 1, paged: false },
             base,
@@ -86,20 +89,20 @@ impl IntEncoder {
             center: 0,
             grain: 0,
         };
-        let cost_bits = self.try_pages(&mut plan, page_len, effort);
+        let cost_bits = self.try_pages(&mut plan, page_len, gain, effort);
         plan.shape.paged =
             integers.len() > page_len && cost_bits / 8 >= integers.len().div_ceil(page_len) * PAGED_BYTES_MIN;
         if integers.len() > page_len && !plan.shape.paged {
             // What is left of the first integers of pages is to be stored as well.
-            self.try_pages(&mut plan, usize::MAX, effort);
+            self.try_pages(&mut plan, usize::MAX, gain, effort);
         }
         plan
     }
 
     /// Sets order and code for pages of this length, and returns about how many bits they take.
-    fn try_pages(&mut self, plan: &mut Plan, page_len: usize, effort: Effort) -> usize {
+    fn try_pages(&mut self, plan: &mut Plan, page_len: usize, gain: f32, effort: Effort) -> usize {
         if effort == Effort::Best && self.reduced.len() >= ENTROPY_LEN_MIN {
-            self.try_orders(plan, page_len)
+            self.try_orders(plan, page_len, gain)
         } else {
             let (order, step, bits) = probe_orders(&self.reduced, page_len);
             (plan.shape.order, plan.step) = (order, step);
@@ -132,9 +135,10 @@ impl IntEncoder {
         (base, 1)
     }
 
-    /// Sets the order and code that take the fewest bits, and returns about how many.
-    fn try_orders(&mut self, plan: &mut Plan, page_len: usize) -> usize {
-        let mut best_bits = f32::INFINITY;
+    /// Sets the order and code that take the fewest bits, if entropy coding costs `gain` bits more of
+    /// each residual than it does; returns about how many without.
+    fn try_orders(&mut self, plan: &mut Plan, page_len: usize, gain: f32) -> usize {
+        let (mut best_cost, mut best_bits) = (f32::INFINITY, 0.0);
         let (step, line_step) = steps(&self.reduced);
         for order in Order::ALL {
             let step = if order == Order::Line { line_step } else { step };
@@ -151,7 +155,20 @@ impl IntEncoder {
             let (_, patched) = pack::cheapest_width(&self.trial.lens());
             let packed = patched.min(unpatched_bits(&self.residuals));
             let extra = if order.has_step() { 8.0 * varint_len(step) as f32 } else { 0.0 };
-            let packed = (packed as f32 + extra + 24.0) * PACKED_BIAS;
+            let packed = packed as f32 + extra + 24.0;
+            let gain = gain * self.residuals.len() as f32;
+            if packed < best_cost {
+                (best_cost, best_bits) = (packed, packed);
+                (plan.shape.order, plan.shape.entropy, plan.step) = (order, false, step);
+            }
+            // A column that is all but free by one order needs no other.
+            if packed <= 24.0 + extra {
+                break;
+            }
+            // No code gains that much.
+            if best_cost <= gain {
+                continue;
+            }
             let (mut grain, mut coded) = self.trial.cheapest();
             if self.trial.plain_bits() > DICTIONARY_BITS_MIN {
                 let us = self.residuals.iter().map(|residual| zigzag(residual.wrapping_sub(center)));
@@ -160,17 +177,12 @@ impl IntEncoder {
                 }
             }
             let coded = coded + extra + 8.0 * varint_len(center) as f32;
-            if packed.min(coded) < best_bits {
-                best_bits = packed.min(coded);
-                plan.shape.order = order;
-                plan.shape.entropy = coded < packed;
-                (plan.step, plan.center, plan.grain) = (step, center, grain);
+            if coded + gain < best_cost {
+                (best_cost, best_bits) = (coded + gain, coded);
+                (plan.shape.order, plan.shape.entropy, plan.step) = (order, true, step);
+                (plan.center, plan.grain) = (center, grain);
                 std::mem::swap(&mut self.histogram, &mut self.trial);
                 std::mem::swap(&mut self.dictionary, &mut self.dictionary_trial);
-            }
-            // A column that is all but free by one order needs no other.
-            if packed <= (24.0 + extra) * PACKED_BIAS {
-                break;
             }
         }
         best_bits as usize
@@ -334,7 +346,9 @@ fn packed_bits(lens: &mut [i64]) -> usize {
 pub(super) struct IntDecoder {
     entropy: EntropyDecoder,
     source: BitSource,
-    pages: Vec<Page>,
+    pages: Vec<PageSpan>,
+    /// One page, for picks.
+    page: Vec<i64>,
 }
 
 /// The parts of a body.
@@ -375,6 +389,10 @@ impl<'a> Body<'a> {
         self.shape.paged
     }
 
+    pub(super) const fn packed(&self) -> bool {
+        !self.shape.entropy
+    }
+
     /// Whether a greater `x` stands for a greater integer, as it does unless bytes were damaged.
     pub(super) const fn rising(&self) -> bool {
         self.divisor > 0
@@ -393,14 +411,52 @@ impl<'a> Body<'a> {
 }
 
 /// A page of a body: its first `x`, where its bytes are, and its integers.
-#[derive(Debug, Clone)]
-struct Page {
-    first: i64,
-    bytes: std::ops::Range<usize>,
-    count: usize,
+#[derive(Debug, Clone, Default)]
+pub(super) struct PageSpan {
+    pub(super) first: i64,
+    pub(super) bytes: std::ops::Range<usize>,
+    pub(super) count: usize,
 }
 
 impl IntDecoder {
+    /// Appends the integers at ascending places (counted within the page, not the first) of a page
+    /// with packed residuals. What lies between them is passed over, not restored.
+    pub(super) fn pick(
+        &mut self,
+        body: &Body<'_>,
+        page: &PageSpan,
+        places: impl Iterator<Item = usize>,
+        out: &mut Vec<i64>,
+    ) -> Result<(), ChunkError> {
+        let bytes = body.payload.get(page.bytes.clone()).ok_or(ChunkError::Truncated)?;
+        self.page.resize(page.count, 0);
+        let residuals = tail_of(self.page.get_mut(..page.count).unwrap_or_default());
+        let order = body.shape.order;
+        if order == Order::Delta {
+            let packed = PackedPage::read(bytes, residuals.len())?;
+            packed.fill(&mut self.source, residuals)?;
+            let (mut x, mut at) = (page.first, 0usize);
+            for place in places {
+                let passed = residuals.get(at..place).ok_or(ChunkError::NoSuchPage)?;
+                let lows = passed.iter().fold(0i64, |sum, low| sum.wrapping_add(*low));
+                x = x.wrapping_add(lows).wrapping_add(packed.base.wrapping_mul(passed.len() as i64));
+                at = place;
+                out.push(body.integer(x));
+            }
+            return Ok(());
+        }
+        pack::read_page(bytes, &mut self.source, residuals)?;
+        let whole = self.page.get_mut(..page.count).unwrap_or_default();
+        if let Some(first) = whole.first_mut() {
+            *first = page.first;
+        }
+        order.restore(whole, body.step);
+        for place in places {
+            out.push(body.integer(*whole.get(place).ok_or(ChunkError::NoSuchPage)?));
+        }
+        Ok(())
+    }
+
     /// Replaces `out` by the integers of the wanted pages, or by all if there is no directory: then
     /// the answer is true.
     pub(super) fn decode(
@@ -425,7 +481,7 @@ impl IntDecoder {
                 end = end.saturating_add(entry.len);
                 if wanted(page) {
                     let count = (body.count - page * PAGE_LEN).min(PAGE_LEN);
-                    pages.push(Page { first: entry.first, bytes: start..end, count });
+                    pages.push(PageSpan { first: entry.first, bytes: start..end, count });
                 }
             })?;
             if end > bytes.len() {
@@ -434,7 +490,7 @@ impl IntDecoder {
                 return Err(ChunkError::Surplus);
             }
         } else {
-            self.pages.push(Page { first: 0, bytes: 0..bytes.len(), count: body.count });
+            self.pages.push(PageSpan { first: 0, bytes: 0..bytes.len(), count: body.count });
         }
         out.resize(self.pages.iter().map(|page| page.count).sum(), 0);
         self.residuals(body, bytes, out)?;
@@ -470,7 +526,7 @@ impl IntDecoder {
 
     fn residuals_of(
         &mut self,
-        mut pages: &[Page],
+        mut pages: &[PageSpan],
         body: &Body<'_>,
         bytes: &[u8],
         out: &mut [i64],
@@ -501,7 +557,7 @@ impl IntDecoder {
             } else if body.shape.entropy {
                 self.entropy.read_pages([page.bytes.clone()], [residuals])?;
             } else {
-                super::pack::read_page(own, &mut self.source, residuals)?;
+                pack::read_page(own, &mut self.source, residuals)?;
             }
             (pages, rest) = (others, after);
         }
@@ -509,7 +565,11 @@ impl IntDecoder {
     }
 
     /// Entropy-coded pages of one length.
-    fn entropy_pages<const N: usize>(&mut self, pages: &[Page], out: &mut [i64]) -> Result<(), ChunkError> {
+    fn entropy_pages<const N: usize>(
+        &mut self,
+        pages: &[PageSpan],
+        out: &mut [i64],
+    ) -> Result<(), ChunkError> {
         let count = pages.first().map_or(1, |page| page.count);
         let mut parts = out.chunks_exact_mut(count);
         let outs = std::array::from_fn(|_| tail_of(parts.next().unwrap_or_default()));

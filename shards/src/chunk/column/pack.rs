@@ -21,6 +21,8 @@ const PROBES: usize = 33;
 
 /// Bits that a patch is thought to take besides its bits above the width.
 const PATCH_BITS: usize = 11;
+/// Bits that a patch may cost more: many of them are slow to read.
+const PATCH_BITS_WORTH: usize = 9;
 
 fn bit_len(value: u64) -> u32 {
     WORD_BITS - value.leading_zeros()
@@ -35,13 +37,17 @@ fn reach(residual: i64, base: i64) -> u32 {
 
 /// Cheapest width for residuals of these bit lengths, and the bits that they take.
 pub(super) fn cheapest_width(lens: &[u32; 66]) -> (u32, usize) {
+    cheapest_width_with(lens, PATCH_BITS)
+}
+
+fn cheapest_width_with(lens: &[u32; 66], patch_bits: usize) -> (u32, usize) {
     let total: u32 = lens.iter().sum();
     let (mut best, mut outliers, mut above) = ((WORD_BITS, usize::MAX), 0usize, 0usize);
     // From wide to narrow: `above` is the sum of what the outliers have above the width.
     for (len, count) in lens.iter().enumerate().rev() {
         let width = len as u32;
         if width <= WORD_BITS {
-            let bits = total as usize * len + outliers * PATCH_BITS + above * 8 / 7;
+            let bits = total as usize * len + outliers * patch_bits + above * 8 / 7;
             if bits < best.1 {
                 best = (width, bits);
             }
@@ -115,7 +121,7 @@ fn choose(residuals: &[i64]) -> (i64, u32, bool) {
                 *count += 1;
             }
         }
-        let (width, bits) = cheapest_width(&lens);
+        let (width, bits) = cheapest_width_with(&lens, PATCH_BITS + PATCH_BITS_WORTH);
         let bits = bits + uvarint_len(zigzag(base)) * 8;
         if bits < best_bits {
             let patched = base != *min || width < full;
@@ -125,46 +131,92 @@ fn choose(residuals: &[i64]) -> (i64, u32, bool) {
     best
 }
 
+/// A page of residuals as it is read.
+#[derive(Debug)]
+pub(super) struct PackedPage<'a> {
+    width: u32,
+    /// Added to each residual.
+    pub(super) base: i64,
+    patches: Patches<'a>,
+    lows: &'a [u8],
+}
+
+/// What is added to residuals that are longer than the width, by their places.
+#[derive(Debug, Clone)]
+struct Patches<'a> {
+    cursor: Cursor<'a>,
+    left: u64,
+    next: usize,
+    width: u32,
+}
+
+impl Patches<'_> {
+    fn read(&mut self) -> Result<Option<(usize, i64)>, ChunkError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let gap = usize::try_from(self.cursor.uvarint()?).map_err(|_| ChunkError::Corrupt)?;
+        let high = self.cursor.varint()?;
+        let place = self.next.checked_add(gap).ok_or(ChunkError::Corrupt)?;
+        self.next = place.saturating_add(1);
+        self.left -= 1;
+        Ok(Some((place, high.checked_shl(self.width).unwrap_or(0))))
+    }
+}
+
+impl<'a> PackedPage<'a> {
+    /// Reads the head of a page of `count` residuals that takes all of `bytes`.
+    pub(super) fn read(bytes: &'a [u8], count: usize) -> Result<Self, ChunkError> {
+        let mut cursor = Cursor::new(bytes);
+        let head = cursor.u8()?;
+        let width = u32::from(head & !PATCHED);
+        if width > WORD_BITS {
+            return Err(ChunkError::Corrupt);
+        }
+        let base = cursor.varint()?;
+        let left = if head & PATCHED == 0 { 0 } else { cursor.uvarint()? };
+        if left > count as u64 {
+            return Err(ChunkError::Corrupt);
+        }
+        let patches = Patches { cursor: cursor.clone(), left, next: 0, width };
+        let mut behind = patches.clone();
+        while let Some((place, _)) = behind.read()? {
+            if place >= count {
+                return Err(ChunkError::Corrupt);
+            }
+        }
+        let mut cursor = behind.cursor;
+        let lows = cursor.take(cursor.remaining())?;
+        let len_bits = count * width as usize;
+        if lows.len() != len_bits.div_ceil(8) {
+            return Err(if lows.len() * 8 < len_bits { ChunkError::Truncated } else { ChunkError::Surplus });
+        }
+        Ok(Self { width, base, patches, lows })
+    }
+
+    /// Fills `out` with the residuals less the base.
+    pub(super) fn fill(&self, source: &mut BitSource, out: &mut [i64]) -> Result<(), ChunkError> {
+        if self.width == 0 {
+            out.fill(0);
+        } else {
+            source.load(self.lows);
+            source.unpack(self.width, out);
+        }
+        let mut patches = self.patches.clone();
+        while let Some((place, high)) = patches.read()? {
+            let value = out.get_mut(place).ok_or(ChunkError::Corrupt)?;
+            *value = value.wrapping_add(high);
+        }
+        Ok(())
+    }
+}
+
 /// Fills `out` with the residuals of a page that takes all of `bytes`.
 pub(super) fn read_page(bytes: &[u8], source: &mut BitSource, out: &mut [i64]) -> Result<(), ChunkError> {
-    let mut cursor = Cursor::new(bytes);
-    let head = cursor.u8()?;
-    let width = u32::from(head & !PATCHED);
-    if width > WORD_BITS {
-        return Err(ChunkError::Corrupt);
-    }
-    let base = cursor.varint()?;
-    let patches = if head & PATCHED == 0 { 0 } else { cursor.uvarint()? };
-    if patches > out.len() as u64 {
-        return Err(ChunkError::Corrupt);
-    }
-    let mut behind = cursor.clone();
-    for _ in 0..patches {
-        behind.uvarint()?;
-        behind.varint()?;
-    }
-    let stored = behind.take(behind.remaining())?;
-    let len_bits = out.len() * width as usize;
-    if stored.len() != len_bits.div_ceil(8) {
-        return Err(if stored.len() * 8 < len_bits { ChunkError::Truncated } else { ChunkError::Surplus });
-    }
-    if width == 0 {
-        out.fill(base);
-    } else {
-        source.load(stored);
-        source.unpack(width, out);
-        if base != 0 {
-            out.iter_mut().for_each(|value| *value = base.wrapping_add(*value));
-        }
-    }
-    let mut next = 0usize;
-    for _ in 0..patches {
-        let gap = usize::try_from(cursor.uvarint()?).map_err(|_| ChunkError::Corrupt)?;
-        let high = cursor.varint()?;
-        let place = next.checked_add(gap).ok_or(ChunkError::Corrupt)?;
-        let value = out.get_mut(place).ok_or(ChunkError::Corrupt)?;
-        *value = value.wrapping_add(high.checked_shl(width).unwrap_or(0));
-        next = place + 1;
+    let page = PackedPage::read(bytes, out.len())?;
+    page.fill(source, out)?;
+    if page.base != 0 {
+        out.iter_mut().for_each(|value| *value = page.base.wrapping_add(*value));
     }
     Ok(())
 }

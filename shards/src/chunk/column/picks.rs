@@ -1,25 +1,25 @@
 //! Single samples of a column of values: pages that have none of them are not decoded, and neither
 //! are pages of which only an end is asked for, since the directory tells the ends.
 
+use super::PAGE_LEN;
 use super::directory::Entry;
+use super::ints::{Body, PageSpan};
 use super::scale::Scale;
 use super::values::{Column, ValueDecoder, open};
-use super::{CHUNK_LEN_MAX, PAGE_LEN};
 use crate::chunk::ChunkError;
-
-const PAGES_MAX: usize = CHUNK_LEN_MAX / PAGE_LEN;
 
 /// Working memory.
 #[derive(Debug, Default)]
 pub(super) struct Picks {
     integers: Vec<i64>,
+    pages: Vec<PageEnds>,
     dense: Vec<f64>,
 }
 
 /// What the directory tells of a page, and where its integers are if they were decoded.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct PageEnds {
-    first: i64,
+    span: PageSpan,
     last: i64,
     wanted: bool,
     start: usize,
@@ -46,53 +46,72 @@ impl ValueDecoder {
             Column::Scaled(scale, body, None) => (scale, body),
             Column::Scaled(_, _, Some(_)) => return self.pick_dense(bytes, count, places, out),
         };
-        let mut pages = [PageEnds::default(); PAGES_MAX];
-        let paged = body.paged();
-        if paged {
-            body.entries(|page, entry| {
-                if let Some(ends) = pages.get_mut(page) {
-                    (ends.first, ends.last) = (entry.first, entry.last);
-                }
-            })?;
-        }
-        // Of an exception an end tells nothing of its own, but its place is overwritten anyway.
-        let is_end = |place: usize| paged && (place.is_multiple_of(PAGE_LEN) || ends_page(place, count));
-        let mut any = !paged;
-        for place in places {
-            let place = *place as usize;
-            if let Some(ends) = pages.get_mut(place / PAGE_LEN)
-                && !is_end(place)
-            {
-                ends.wanted = true;
-                any = true;
-            }
-        }
-        if any {
-            let wanted = |page: usize| pages.get(page).is_some_and(|ends| ends.wanted);
-            let all = self.ints.decode(&body, wanted, &mut self.integers)?;
-            let mut start = 0;
-            for (page, ends) in pages.iter_mut().enumerate() {
-                ends.start = if all { page * PAGE_LEN } else { start };
-                ends.wanted |= all;
-                start += if ends.wanted { PAGE_LEN } else { 0 };
-            }
-        }
         let mut picks = std::mem::take(&mut self.picks);
         picks.integers.clear();
-        for place in places {
-            let place = *place as usize;
-            let Some(ends) = pages.get(place / PAGE_LEN) else { return Err(ChunkError::NoSuchPage) };
-            picks.integers.push(if ends.wanted {
-                let integer = self.integers.get(ends.start + place % PAGE_LEN);
-                *integer.ok_or(ChunkError::NoSuchPage)?
-            } else {
-                body.integer(if place.is_multiple_of(PAGE_LEN) { ends.first } else { ends.last })
-            });
+        let outcome = self.pick_integers(&body, count, places, &mut picks);
+        if outcome.is_ok() {
+            let base = out.len();
+            scale.values(&picks.integers, out);
+            self.put_exceptions(places, out.get_mut(base..).unwrap_or_default());
         }
-        let base = out.len();
-        scale.values(&picks.integers, out);
         self.picks = picks;
-        self.put_exceptions(places, out.get_mut(base..).unwrap_or_default());
+        outcome
+    }
+
+    /// Appends the integers at ascending places.
+    fn pick_integers(
+        &mut self,
+        body: &Body<'_>,
+        count: usize,
+        places: &[u32],
+        picks: &mut Picks,
+    ) -> Result<(), ChunkError> {
+        if !body.paged() {
+            self.ints.decode(body, |_| true, &mut self.integers)?;
+            return pick(&self.integers, places.iter().map(|place| *place as usize), picks);
+        }
+        picks.pages.clear();
+        let mut end = 0usize;
+        body.entries(|page, entry| {
+            let start = end;
+            end = end.saturating_add(entry.len);
+            let count = (count - page * PAGE_LEN).min(PAGE_LEN);
+            let span = PageSpan { first: entry.first, bytes: start..end, count };
+            picks.pages.push(PageEnds { span, last: entry.last, ..PageEnds::default() });
+        })?;
+        // Of an exception an end tells nothing of its own, but its place is overwritten anyway.
+        let page_of = |place: &u32| *place as usize / PAGE_LEN;
+        let groups = || places.chunk_by(|one, other| page_of(one) == page_of(other));
+        let is_end = |place: &u32| place % PAGE_LEN as u32 == 0 || ends_page(*place as usize, count);
+        if !body.packed() {
+            let (pages, mut start) = (&mut picks.pages, 0);
+            for group in groups() {
+                if let Some(ends) = group.first().and_then(|place| pages.get_mut(page_of(place)))
+                    && !group.iter().all(is_end)
+                {
+                    (ends.wanted, ends.start) = (true, start);
+                    start += PAGE_LEN;
+                }
+            }
+            let wanted = |page: usize| pages.get(page).is_some_and(|ends| ends.wanted);
+            self.ints.decode(body, wanted, &mut self.integers)?;
+        }
+        let pages = std::mem::take(&mut picks.pages);
+        for group in groups() {
+            let Some(ends) = group.first().and_then(|place| pages.get(page_of(place))) else {
+                return Err(ChunkError::NoSuchPage);
+            };
+            let within = group.iter().map(|place| *place as usize % PAGE_LEN);
+            if ends.wanted {
+                pick(&self.integers, within.map(|place| ends.start + place), picks)?;
+            } else if group.iter().all(is_end) {
+                let of_end = |place| body.integer(if place == 0 { ends.span.first } else { ends.last });
+                picks.integers.extend(within.map(of_end));
+            } else {
+                self.ints.pick(body, &ends.span, within, &mut picks.integers)?;
+            }
+        }
+        picks.pages = pages;
         Ok(())
     }
 
@@ -123,6 +142,14 @@ impl ValueDecoder {
         self.picks.dense = dense;
         Ok(())
     }
+}
+
+/// Appends the integers at these places.
+fn pick(integers: &[i64], places: impl Iterator<Item = usize>, picks: &mut Picks) -> Result<(), ChunkError> {
+    for place in places {
+        picks.integers.push(*integers.get(place).ok_or(ChunkError::NoSuchPage)?);
+    }
+    Ok(())
 }
 
 const fn ends_page(place: usize, count: usize) -> bool {

@@ -356,7 +356,7 @@ fn golden() -> Vec<(&'static str, Vec<u8>)> {
             encoded(&[1.0, 2.0, 3.0, 4.0, f64::NEG_INFINITY, f64::from_bits(STALE_NAN_BITS)], Effort::Fast),
         ),
         ("patched", column(Effort::Fast, &|index| if index < 30 { 5.0 } else { 5e6 }, 40)),
-        ("entropy", column(Effort::Best, &|index| f64::from(index.pow(3) % 11 * 8), 64)),
+        ("entropy", column(Effort::Best, &|index| f64::from(noise(index * 7).trailing_zeros().pow(2)), 200)),
         (
             "dictionary",
             column(
