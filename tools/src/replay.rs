@@ -119,9 +119,10 @@ fn labels(recording: &Recording, copies: u32) -> Result<Vec<Vec<Vec<u8>>>> {
     Ok((0..copies).map(of_copy).collect())
 }
 
-/// The labels with the `instance` of a copy.
+/// The labels with the `instance` of a copy. An empty label is none, so it is not sent.
 fn of_instance(labels: &LabelPairs, copy: u32) -> LabelPairs {
     let mut labels = labels.clone();
+    labels.retain(|(_, value)| !value.is_empty());
     match labels.iter_mut().find(|(name, _)| name == "instance") {
         Some((_, value)) => *value = format!("{value}-{copy}"),
         None => labels.push(("instance".to_owned(), format!("copy-{copy}"))),

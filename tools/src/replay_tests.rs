@@ -100,7 +100,7 @@ fn a_server_receives_every_copy_bit_by_bit() {
     let recording = Recording {
         series: vec![
             series(r#"a{instance="x",job="j"}"#, &[(1000, 1.0), (2000, odd)]),
-            series("b", &[(2000, stale)]),
+            series(r#"b{empty=""}"#, &[(2000, stale)]),
         ],
     };
     let (url, bodies) = serve(1, &[DONE]);
