@@ -3,15 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 
-use crate::client::{Client, Response, Url, is_temporary};
+use crate::client::{Client, Url};
 use crate::encode::{compress, put_series};
 use crate::history::{HistoryShape, Host};
 
-/// How often a request is repeated, and the pause before it is.
-const ATTEMPTS: u32 = 600;
-const PAUSE: Duration = Duration::from_millis(100);
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 /// How a history is sent.
@@ -47,7 +44,7 @@ pub fn run(shape: &HistoryShape, options: &BackfillOptions) -> Result<u64> {
                     scope.spawn(move || -> Result<()> {
                         for hosts in hosts.chunks_mut(options.hosts.max(1)) {
                             let (body, samples) = body(shape, hosts, scrapes.clone())?;
-                            post(client, &body)?;
+                            client.insist(&body)?;
                             sent.fetch_add(samples, Ordering::Relaxed);
                         }
                         Ok(())
@@ -90,23 +87,4 @@ fn body(shape: &HistoryShape, hosts: &mut [Host], scrapes: std::ops::Range<u64>)
         }
     }
     Ok((compress(&message)?, samples))
-}
-
-/// Posts until the server takes it.
-fn post(client: &mut Client, body: &[u8]) -> Result<()> {
-    let mut last = String::new();
-    for _ in 0..ATTEMPTS {
-        match client.post_write(body) {
-            Ok(Response { status: 200..300, .. }) => return Ok(()),
-            Ok(Response { status, body, .. }) => {
-                last = format!("status {status}: {}", String::from_utf8_lossy(&body).trim());
-                if !is_temporary(status) {
-                    bail!(last);
-                }
-            }
-            Err(error) => last = format!("{error:#}"),
-        }
-        std::thread::sleep(PAUSE);
-    }
-    bail!("given up: {last}")
 }

@@ -12,6 +12,9 @@ const LINE_BYTES_MAX: u64 = 64 << 10;
 const HEADERS_MAX: usize = 100;
 /// Longest answer that is read.
 const BODY_BYTES_MAX: u64 = 2 << 30;
+/// How often a write that must be taken is repeated, and the pause before it is.
+const ATTEMPTS: u32 = 600;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The parts of a `http://host:port/path` address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +78,29 @@ impl Client {
         let headers = "Content-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n\
                        X-Prometheus-Remote-Write-Version: 0.1.0\r\n";
         self.request("POST", headers, body)
+    }
+
+    /// Posts a remote-write body until the server takes it.
+    pub fn insist(&mut self, body: &[u8]) -> Result<()> {
+        let mut last = String::new();
+        for _ in 0..ATTEMPTS {
+            match self.post_write(body) {
+                Ok(Response { status: 200..300, .. }) => return Ok(()),
+                Ok(Response { status, body, .. }) => {
+                    last = format!("status {status}: {}", String::from_utf8_lossy(&body).trim());
+                    if !is_temporary(status) {
+                        bail!(last);
+                    }
+                }
+                Err(error) => last = format!("{error:#}"),
+            }
+            std::thread::sleep(PAUSE);
+        }
+        bail!("given up: {last}")
+    }
+
+    pub fn get(&mut self) -> Result<Response> {
+        self.request("GET", "", &[])
     }
 
     /// Posts form parameters.

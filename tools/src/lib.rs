@@ -1,5 +1,5 @@
-//! Parts of the tools: the load generator (what it sends, how it sends it, what it measures) and
-//! the house rules.
+//! Parts of the tools: the load generator (what it sends, how it sends it, what it measures),
+//! recordings of real metrics, and the house rules.
 //!
 //! Modules are listed bottom-up; a module uses only those above it in this list.
 
@@ -11,6 +11,8 @@ pub mod encode;
 pub mod series;
 pub mod fleet;
 pub mod client;
+#[cfg(test)]
+mod fake;
 pub mod procstat;
 pub mod report;
 pub mod acklog;
@@ -21,4 +23,8 @@ pub mod querymix;
 pub mod history;
 pub mod backfill;
 pub mod querybench;
+pub mod exposition;
+pub mod recording;
+pub mod record;
+pub mod replay;
 pub mod tidy;
