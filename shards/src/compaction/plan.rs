@@ -37,8 +37,9 @@ pub struct PlanPart<'a> {
 pub enum Goal {
     /// What is worth it.
     Routine,
-    /// Until every window of 7 d is one block.
-    Everything,
+    /// Until, of the parts that begin with this sequence or an older one, every window of 7 d is one
+    /// block.
+    Everything(u64),
     /// Until no part holds what was deleted.
     Purge,
 }
@@ -62,8 +63,10 @@ pub fn plan(parts: &[PlanPart<'_>], deletes: &[Delete], frontier_ms: i64, goal: 
     };
     match goal {
         Goal::Purge => purge(),
-        Goal::Everything => {
-            let mut windows = by_window(parts, Level::Days7).into_iter();
+        Goal::Everything(sequence) => {
+            let old = parts.iter().filter(|part| part.meta.sequences.min <= sequence).copied();
+            let old: Vec<_> = old.collect();
+            let mut windows = by_window(&old, Level::Days7).into_iter();
             windows.find_map(|(window, inside)| {
                 let done = |part: &PlanPart<'_>| is_block_of(part, Level::Days7) && !concerned(&part);
                 let finished = inside.len() == 1 && inside.iter().all(done);
@@ -248,6 +251,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_flushed_later_is_not_waited_for() {
+        let window = Level::Hours2.window_at(100 * HOUR);
+        let mut parts: Vec<_> = (0..3).map(|n| part(PartKind::Run, window, n, 10)).collect();
+        let goal = Goal::Everything(2);
+        let task = next(&parts, window.end_ms(), goal).unwrap();
+        assert_eq!(task.inputs.len(), 3);
+        parts.push(part(PartKind::Run, window, 3, 10));
+        carry_out(&mut parts, &task);
+        assert_eq!(next(&parts, window.end_ms(), goal), None);
+    }
+
+    #[test]
     fn a_little_late_data_does_not_rewrite_a_large_block() {
         let window = Level::Days7.window_at(1000 * HOUR);
         let frontier = window.end_ms() + HOUR;
@@ -263,7 +278,7 @@ mod tests {
         assert!(!task.inputs.contains(&parts[0].0.id));
         carry_out(&mut parts, &task);
         assert_eq!(next(&parts, frontier, Goal::Routine), None);
-        while let Some(task) = next(&parts, frontier, Goal::Everything) {
+        while let Some(task) = next(&parts, frontier, Goal::Everything(u64::MAX)) {
             carry_out(&mut parts, &task);
         }
         assert_eq!(parts.len(), 2, "one of each window");
@@ -287,7 +302,7 @@ mod tests {
                     prop_assert!(steps < 100, "merging does not end");
                 }
             }
-            while let Some(task) = next(&parts, frontier, Goal::Everything) {
+            while let Some(task) = next(&parts, frontier, Goal::Everything(u64::MAX)) {
                 carry_out(&mut parts, &task);
             }
             prop_assert!(parts.iter().all(|(meta, _)| meta.window.level == Level::Days7));

@@ -20,7 +20,9 @@ impl Shard {
     /// Flushes, then merges everything to the highest level.
     pub async fn compact(&self) -> Result<()> {
         self.flush_and_trim().await?;
-        self.merge_all(Goal::Everything).await
+        // What comes later is for the next time, or this would go on as long as there are writes.
+        let sequence = self.state.borrow().sequence.saturating_sub(1);
+        self.merge_all(Goal::Everything(sequence)).await
     }
 
     /// Carries pending deletes out on all parts.

@@ -32,6 +32,12 @@ impl Shard {
     /// Writes what is in memory to disk as runs. When this returns, everything that was accepted
     /// before is in parts. Whether there was anything.
     pub async fn flush(&self) -> Result<bool> {
+        self.flush_if(|| true).await
+    }
+
+    /// Flushes what is frozen, and the active generation if it is wanted when the turn has come:
+    /// another flush may have been before.
+    pub(super) async fn flush_if(&self, wanted: impl Fn() -> bool) -> Result<bool> {
         let _turn = self.flushing.take().await;
         let _worker = self.workers.flush_turn().await;
         let mut flushed = false;
@@ -40,7 +46,7 @@ impl Shard {
             self.flush_frozen().await?;
             flushed = true;
         }
-        if self.freeze().await? {
+        if wanted() && self.freeze().await? {
             self.flush_frozen().await?;
             flushed = true;
         }

@@ -21,13 +21,10 @@ const RESERVE_FILE: &str = "reserve";
 const MEAN_SAMPLES_MIN: u64 = 8;
 
 impl Shard {
-    /// Whether the memtable should be flushed now.
+    /// Whether the active generation should be flushed now.
     #[must_use]
     pub fn wants_flush(&self) -> bool {
         let state = self.state.borrow();
-        if state.memtable.frozen().is_some() {
-            return true;
-        }
         if state.memtable.active().samples() == 0 {
             return false;
         }
@@ -46,10 +43,11 @@ impl Shard {
             || age >= self.options.flush_after_ms
     }
 
-    /// Flushes if it is time. Meant to be called often.
+    /// Flushes if it is time, or if a flush has failed before. Meant to be called often.
     pub async fn tend_memory(&self) -> Result<()> {
-        if self.wants_flush() {
-            self.flush().await?;
+        let frozen = self.state.borrow().memtable.frozen().is_some();
+        if frozen || self.wants_flush() {
+            self.flush_if(|| self.wants_flush()).await?;
         }
         Ok(())
     }
