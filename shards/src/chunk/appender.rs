@@ -293,3 +293,53 @@ impl ChunkBuilder {
         std::mem::take(&mut self.words)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_packed_state_goes_on_as_if_it_had_never_been_packed(
+            first in any::<(i64, u64)>(),
+            samples in proptest::collection::vec((1..=PACKED_DELTA_MAX, any::<u64>(), any::<u8>(), any::<bool>()), 0..119),
+        ) {
+            let (mut words, mut packed_words) = (Vec::new(), Vec::new());
+            let mut chunk = XorAppender::start(first.0, first.1, |_, word| words.push(word));
+            let mut packed = PackedAppender::pack(&chunk, false);
+            packed_words.extend_from_slice(&words);
+            let mut time = first.0;
+            for (delta, xor, shift, flag) in samples {
+                time = time.saturating_add(delta);
+                if time == chunk.last_ms() {
+                    break;
+                }
+                prop_assert!(packed.takes(time));
+                let bits = chunk.last_bits() ^ (xor >> (shift % 64));
+                chunk.append(time, bits, |_, word| words.push(word));
+                let mut unpacked = packed.unpack();
+                unpacked.append(time, bits, |_, word| packed_words.push(word));
+                packed = PackedAppender::pack(&unpacked, flag);
+                prop_assert_eq!(packed.flag(), flag);
+                prop_assert_eq!((packed.last_ms(), packed.last_bits()), (time, bits));
+            }
+            let end = packed.unpack();
+            prop_assert_eq!((end.count(), end.len_bits(), end.pending()), (chunk.count(), chunk.len_bits(), chunk.pending()));
+            prop_assert_eq!(words, packed_words);
+        }
+    }
+
+    #[test]
+    fn a_packed_state_takes_no_sample_that_is_far_ahead_and_none_when_full() {
+        let mut chunk = XorAppender::start(i64::MIN, 1, |_, _| {});
+        let packed = PackedAppender::pack(&chunk, true);
+        assert!(packed.takes(i64::MIN + PACKED_DELTA_MAX));
+        assert!(!packed.takes(i64::MIN + PACKED_DELTA_MAX + 1));
+        assert!(!packed.takes(i64::MAX));
+        while !chunk.is_full() {
+            chunk.append(chunk.last_ms() + 1, 1, |_, _| {});
+        }
+        assert!(!PackedAppender::pack(&chunk, false).takes(chunk.last_ms() + 1));
+    }
+}
