@@ -2,7 +2,8 @@
 //!
 //! [`XorAppender`] is the state between two samples: 40 bytes, no heap, the last partial word of
 //! the stream included. Whoever owns it keeps the full words, which it hands out through `sink`
-//! with their index; [`ChunkBuilder`] keeps them in a `Vec`.
+//! with their index; [`ChunkBuilder`] keeps them in a `Vec`. [`PackedAppender`] is the same in 32
+//! bytes, for whoever has very many.
 
 use super::CHUNK_SAMPLES_MAX;
 use super::xor::{FIRST_SAMPLE_BITS, LEADING_MAX, SAMPLE_BITS_MAX, WINDOW_BITS, delta_code};
@@ -24,8 +25,6 @@ pub struct XorAppender {
     leading: u8,
     /// Length of the window in bits, 0 before there is one.
     window: u8,
-    /// A byte that fell off the alignment, for whoever owns the chunk.
-    pub flags: u8,
 }
 
 impl XorAppender {
@@ -43,7 +42,6 @@ impl XorAppender {
             count: 1,
             leading: 0,
             window: 0,
-            flags: 0,
         }
     }
 
@@ -87,7 +85,14 @@ impl XorAppender {
         self.len_bits as u32 / WORD_BITS
     }
 
-    /// The word after those; it belongs to the stream if the length is not a multiple of 64.
+    /// Whether the stream goes on in a word after those.
+    #[inline]
+    #[must_use]
+    pub const fn has_pending(&self) -> bool {
+        !(self.len_bits as u32).is_multiple_of(WORD_BITS)
+    }
+
+    /// That word.
     #[inline]
     #[must_use]
     pub const fn pending(&self) -> u64 {
@@ -155,6 +160,89 @@ impl XorAppender {
     }
 }
 
+/// Bits of [`PackedAppender::leading`] that tell of leading zeros.
+const LEADING_BITS: u32 = 5;
+const _: () = assert!(LEADING_MAX < 1 << LEADING_BITS);
+/// Greatest delta that is kept packed, nearly five hours.
+const PACKED_DELTA_MAX: i64 = 0xff_ffff;
+
+/// State of an open chunk whose times ascend by steps that are not too long.
+#[derive(Debug, Clone, Copy)]
+pub struct PackedAppender {
+    last_ms: i64,
+    last_bits: u64,
+    pending: u64,
+    /// The delta in the upper 24 bits, the window in the lower 8.
+    delta: u32,
+    len_bits: u16,
+    count: u8,
+    /// With a bit for whoever owns the chunk.
+    leading: u8,
+}
+
+const _: () = assert!(size_of::<PackedAppender>() == 32);
+
+impl PackedAppender {
+    /// Packs the state. The last delta must be one for which [`PackedAppender::takes`] was true.
+    #[inline]
+    #[must_use]
+    pub const fn pack(chunk: &XorAppender, flag: bool) -> Self {
+        Self {
+            last_ms: chunk.last_ms,
+            last_bits: chunk.last_bits,
+            pending: chunk.pending,
+            delta: (chunk.delta as u32) << 8 | chunk.window as u32,
+            len_bits: chunk.len_bits,
+            count: chunk.count,
+            leading: chunk.leading | (flag as u8) << LEADING_BITS,
+        }
+    }
+
+    #[inline]
+    #[must_use]
+    pub const fn unpack(&self) -> XorAppender {
+        XorAppender {
+            last_ms: self.last_ms,
+            delta: (self.delta >> 8) as i64,
+            last_bits: self.last_bits,
+            pending: self.pending,
+            len_bits: self.len_bits,
+            count: self.count,
+            leading: self.leading & LEADING_MAX as u8,
+            window: self.delta as u8,
+        }
+    }
+
+    /// Whether a sample of this time, which is newer than the last, can be added.
+    #[inline]
+    #[must_use]
+    pub const fn takes(&self, timestamp_ms: i64) -> bool {
+        self.count < CHUNK_SAMPLES_MAX
+            && timestamp_ms.wrapping_sub(self.last_ms) as u64 <= PACKED_DELTA_MAX as u64
+    }
+
+    /// The owner's bit.
+    #[inline]
+    #[must_use]
+    pub const fn flag(&self) -> bool {
+        self.leading >> LEADING_BITS != 0
+    }
+
+    /// Timestamp of the last sample.
+    #[inline]
+    #[must_use]
+    pub const fn last_ms(&self) -> i64 {
+        self.last_ms
+    }
+
+    /// Bits of the last value.
+    #[inline]
+    #[must_use]
+    pub const fn last_bits(&self) -> u64 {
+        self.last_bits
+    }
+}
+
 /// An open chunk that keeps its own words.
 #[derive(Debug, Clone, Default)]
 pub struct ChunkBuilder {
@@ -198,10 +286,60 @@ impl ChunkBuilder {
     /// Ends the chunk: its stream in words. The builder is empty afterwards.
     pub fn finish(&mut self) -> Vec<u64> {
         if let Some(appender) = self.appender.take()
-            && u32::from(appender.len_bits()) % WORD_BITS != 0
+            && appender.has_pending()
         {
             self.words.push(appender.pending());
         }
         std::mem::take(&mut self.words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_packed_state_goes_on_as_if_it_had_never_been_packed(
+            first in any::<(i64, u64)>(),
+            samples in proptest::collection::vec((1..=PACKED_DELTA_MAX, any::<u64>(), any::<u8>(), any::<bool>()), 0..119),
+        ) {
+            let (mut words, mut packed_words) = (Vec::new(), Vec::new());
+            let mut chunk = XorAppender::start(first.0, first.1, |_, word| words.push(word));
+            let mut packed = PackedAppender::pack(&chunk, false);
+            packed_words.extend_from_slice(&words);
+            let mut time = first.0;
+            for (delta, xor, shift, flag) in samples {
+                time = time.saturating_add(delta);
+                if time == chunk.last_ms() {
+                    break;
+                }
+                prop_assert!(packed.takes(time));
+                let bits = chunk.last_bits() ^ (xor >> (shift % 64));
+                chunk.append(time, bits, |_, word| words.push(word));
+                let mut unpacked = packed.unpack();
+                unpacked.append(time, bits, |_, word| packed_words.push(word));
+                packed = PackedAppender::pack(&unpacked, flag);
+                prop_assert_eq!(packed.flag(), flag);
+                prop_assert_eq!((packed.last_ms(), packed.last_bits()), (time, bits));
+            }
+            let end = packed.unpack();
+            prop_assert_eq!((end.count(), end.len_bits(), end.pending()), (chunk.count(), chunk.len_bits(), chunk.pending()));
+            prop_assert_eq!(words, packed_words);
+        }
+    }
+
+    #[test]
+    fn a_packed_state_takes_no_sample_that_is_far_ahead_and_none_when_full() {
+        let mut chunk = XorAppender::start(i64::MIN, 1, |_, _| {});
+        let packed = PackedAppender::pack(&chunk, true);
+        assert!(packed.takes(i64::MIN + PACKED_DELTA_MAX));
+        assert!(!packed.takes(i64::MIN + PACKED_DELTA_MAX + 1));
+        assert!(!packed.takes(i64::MAX));
+        while !chunk.is_full() {
+            chunk.append(chunk.last_ms() + 1, 1, |_, _| {});
+        }
+        assert!(!PackedAppender::pack(&chunk, false).takes(chunk.last_ms() + 1));
     }
 }

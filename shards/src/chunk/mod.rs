@@ -19,7 +19,7 @@ pub mod iter;
 pub mod start;
 pub mod xor;
 
-pub use appender::{ChunkBuilder, XorAppender};
+pub use appender::{ChunkBuilder, PackedAppender, XorAppender};
 pub use exemplar::{decode_exemplars, encode_exemplars};
 pub use histogram::{decode_histograms, encode_histograms};
 pub use iter::{ChunkError, decode_bytes, decode_words, encode_bytes};

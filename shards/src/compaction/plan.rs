@@ -4,6 +4,9 @@
 //! sequences lie between those of its inputs where their windows overlap. It does not: what lies
 //! loose in a window is newer than the blocks of the window's level, all of it is taken, and of the
 //! blocks the newest.
+//!
+//! Runs have no labels, so that the registry must keep every series of theirs. Where many of these
+//! have ended, the runs of a window become a block at once, though the window is open.
 
 use std::collections::BTreeMap;
 
@@ -25,11 +28,23 @@ const RUNS_MAX: usize = 32;
 /// Runs are of like size up to this many times the mean of the newer ones.
 const LIKE_RATIO: u64 = 4;
 
+/// A run is deserted when one of so many of its series has ended. A block costs an index, and with
+/// fewer of them there are more series in memory that need not be.
+const ENDED_SHARE: u64 = 5;
+
 /// A part as the plan sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct PlanPart<'a> {
     pub meta: &'a PartMeta,
     pub bytes: u64,
+    /// Of a run: its series that have no newer samples any more, as it seems.
+    pub ended: u64,
+}
+
+impl PlanPart<'_> {
+    const fn is_deserted(&self) -> bool {
+        self.ended > 0 && self.ended.saturating_mul(ENDED_SHARE) >= self.meta.series
+    }
 }
 
 /// How far merging goes.
@@ -83,7 +98,7 @@ pub fn plan(parts: &[PlanPart<'_>], deletes: &[Delete], frontier_ms: i64, goal: 
                     is_closed(window, frontier_ms).then(|| close(&inside, window, quiet))?
                 })
             });
-            closed.or_else(|| thin_out(parts)).or_else(purge)
+            closed.or_else(|| leave(parts, frontier_ms)).or_else(|| thin_out(parts)).or_else(purge)
         }
     }
 }
@@ -117,6 +132,7 @@ fn close(inside: &[PlanPart<'_>], window: Window, quiet: bool) -> Option<MergeTa
     let worth = if quiet {
         blocks.is_empty()
             || loose.len() >= LATE_PARTS_MAX
+            || loose.iter().any(PlanPart::is_deserted)
             || bytes(&loose).saturating_mul(SIZE_RATIO) >= bytes(&blocks)
     } else {
         loose.len() >= LIKE_RUNS_MAX
@@ -141,14 +157,30 @@ fn extend_by_size<'a>(inputs: &mut Vec<PlanPart<'a>>, older: &[PlanPart<'a>], ra
     }
 }
 
-/// Merges runs of a window that still gets data when there are many of like size.
-fn thin_out(parts: &[PlanPart<'_>]) -> Option<MergeTask> {
-    let mut windows: BTreeMap<Window, Vec<PlanPart<'_>>> = BTreeMap::new();
+/// The runs of each window, the newest first.
+fn runs_by_window<'a>(parts: &[PlanPart<'a>]) -> BTreeMap<Window, Vec<PlanPart<'a>>> {
+    let mut windows: BTreeMap<Window, Vec<PlanPart<'a>>> = BTreeMap::new();
     for part in parts.iter().filter(|part| part.meta.kind == PartKind::Run) {
         windows.entry(part.meta.window).or_default().push(*part);
     }
-    windows.into_iter().find_map(|(window, mut runs)| {
+    for runs in windows.values_mut() {
         runs.sort_by_key(|part| std::cmp::Reverse((part.meta.sequences.max, part.meta.id)));
+    }
+    windows
+}
+
+/// Makes a block of the runs of an open window when one of them is deserted: all of them, for each
+/// may have the series that ended. Only runs lie loose in an open window.
+fn leave(parts: &[PlanPart<'_>], frontier_ms: i64) -> Option<MergeTask> {
+    let mut open = runs_by_window(parts).into_iter().filter(|(window, _)| !is_closed(*window, frontier_ms));
+    open.find_map(|(window, runs)| {
+        runs.iter().any(PlanPart::is_deserted).then(|| task(&runs, window, PartKind::Block))
+    })
+}
+
+/// Merges runs of a window that still gets data when there are many of like size.
+fn thin_out(parts: &[PlanPart<'_>]) -> Option<MergeTask> {
+    runs_by_window(parts).into_iter().find_map(|(window, runs)| {
         let mut bytes = 0_u64;
         let like = runs.iter().zip(0_u64..).take_while(|(run, newer)| {
             let is_like = run.bytes.saturating_mul(*newer) <= bytes.saturating_mul(LIKE_RATIO);
@@ -188,7 +220,17 @@ mod tests {
     }
 
     fn next(parts: &[(PartMeta, u64)], frontier_ms: i64, goal: Goal) -> Option<MergeTask> {
-        let parts: Vec<_> = parts.iter().map(|(meta, bytes)| PlanPart { meta, bytes: *bytes }).collect();
+        next_with(parts, frontier_ms, goal, |_| 0)
+    }
+
+    fn next_with(
+        parts: &[(PartMeta, u64)],
+        frontier_ms: i64,
+        goal: Goal,
+        ended: impl Fn(&PartMeta) -> u64,
+    ) -> Option<MergeTask> {
+        let seen = |(meta, bytes)| PlanPart { meta, bytes, ended: ended(meta) };
+        let parts: Vec<_> = parts.iter().map(|(meta, bytes)| seen((meta, *bytes))).collect();
         plan(&parts, &[], frontier_ms, goal)
     }
 
@@ -227,6 +269,29 @@ mod tests {
         parts.push(part(PartKind::Run, Level::Hours2.window_at(102 * HOUR), 9, 10));
         let task = next(&parts, window.end_ms() + HOUR, Goal::Routine).unwrap();
         assert_eq!((task.kind, task.window, task.inputs.len()), (PartKind::Block, window, 7));
+    }
+
+    #[test]
+    fn runs_whose_series_have_ended_become_a_block_of_their_open_window() {
+        let window = Level::Hours2.window_at(100 * HOUR);
+        let mut parts: Vec<_> = (0..3).map(|n| part(PartKind::Run, window, n, 10)).collect();
+        parts.iter_mut().for_each(|(meta, _)| meta.series = 100);
+        let ended_in_oldest = |ended| move |meta: &PartMeta| if meta.sequences.max == 0 { ended } else { 0 };
+        let frontier = window.end_ms();
+        assert_eq!(next_with(&parts, frontier, Goal::Routine, ended_in_oldest(19)), None);
+        let task = next_with(&parts, frontier, Goal::Routine, ended_in_oldest(20)).unwrap();
+        assert_eq!((task.kind, task.window, task.inputs.len()), (PartKind::Block, window, 3));
+        carry_out(&mut parts, &task);
+        // What comes later is merged apart, and with the block when the window is closed.
+        for sequence in 3..11 {
+            parts.push(part(PartKind::Run, window, sequence, 10));
+        }
+        let task = next(&parts, frontier, Goal::Routine).unwrap();
+        assert_eq!((task.kind, task.inputs.len()), (PartKind::Run, 8));
+        carry_out(&mut parts, &task);
+        parts.push(part(PartKind::Run, Level::Hours2.window_at(102 * HOUR), 12, 10));
+        let task = next(&parts, frontier + HOUR, Goal::Routine).unwrap();
+        assert_eq!((task.kind, task.window, task.inputs.len()), (PartKind::Block, window, 2));
     }
 
     #[test]
@@ -286,17 +351,20 @@ mod tests {
 
     proptest! {
         /// Whatever is flushed in whatever order: merging ends, keeps the order of writes, and
-        /// leaves few parts.
+        /// leaves few parts. The series of some flushes have ended.
         #[test]
-        fn any_history_is_merged_in_order(flushes in proptest::collection::vec((0..2000i64, 1..1000u64), 1..120)) {
+        fn any_history_is_merged_in_order(
+            flushes in proptest::collection::vec((prop_oneof![0..2000i64, 1990..2000i64], 1..1000u64, any::<bool>()), 1..120)
+        ) {
             let mut parts = Vec::new();
             let mut frontier = i64::MIN;
-            for (sequence, (hour, bytes)) in flushes.iter().enumerate() {
+            let ended = |meta: &PartMeta| flushes.get(meta.sequences.max as usize).map_or(0, |flush| u64::from(flush.2));
+            for (sequence, (hour, bytes, _)) in flushes.iter().enumerate() {
                 frontier = frontier.max(hour * HOUR);
                 let window = super::super::placement(hour * HOUR, frontier);
                 parts.push(part(PartKind::Run, window, sequence as u64, *bytes));
                 let mut steps = 0;
-                while let Some(task) = next(&parts, frontier, Goal::Routine) {
+                while let Some(task) = next_with(&parts, frontier, Goal::Routine, ended) {
                     carry_out(&mut parts, &task);
                     steps += 1;
                     prop_assert!(steps < 100, "merging does not end");

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use roaring::RoaringBitmap;
+
+use crate::index::postings::bitmap_of_sorted;
 use crate::model::columns::merge_newer;
 use crate::model::{SeriesRef, TimeRange};
 
@@ -102,6 +105,17 @@ impl Memtable {
             let newer_values = values.split_off(middle);
             merge_newer(base, timestamps_ms, values, &newer_ms, &newer_values);
         }
+    }
+
+    /// Numbers of the series that either generation has samples of.
+    #[must_use]
+    pub fn series(&self) -> RoaringBitmap {
+        let numbers = |generation: &Generation| bitmap_of_sorted(generation.series().map(|series| series.0));
+        let mut series = numbers(&self.active);
+        if let Some(frozen) = &self.frozen {
+            series |= numbers(frozen);
+        }
+        series
     }
 
     /// Oldest and newest timestamp of a series, both inclusive.

@@ -5,14 +5,13 @@
 //! [`OooSamples`], which hide equal timestamps of the chunks.
 
 use crate::arena::Pages;
-use crate::chunk::XorAppender;
 use crate::codec::prefetch::{prefetch, prefetch_at};
 use crate::model::{SampleColumns, SeriesRef, TimeRange};
 
 use super::ooo::OooSamples;
-use super::sealed::SealedChunks;
-use super::segments::{self, Segments};
-use super::series::{BEHIND_FROZEN, Head, NO_OOO};
+use super::sealed::{self, SealedChunks};
+use super::segments::Segments;
+use super::series::{Extras, Head, NO_EXTRAS, NO_OOO};
 
 /// What became of one sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +35,7 @@ pub struct Generation {
     /// By series number: index of the head plus one.
     heads_of: Vec<u32>,
     pub(super) heads: Pages<Head, 1024>,
+    pub(super) extras: Pages<Extras, 256>,
     pub(super) segments: Segments,
     pub(super) sealed: SealedChunks,
     pub(super) ooo: Pages<OooSamples, 256>,
@@ -61,6 +61,7 @@ impl Generation {
         Self {
             heads_of: Vec::new(),
             heads: Pages::new(),
+            extras: Pages::new(),
             segments: Segments::new(),
             sealed: SealedChunks::new(),
             ooo: Pages::new(),
@@ -108,7 +109,7 @@ impl Generation {
     #[inline]
     pub(super) fn prefetch_words(&self, series: SeriesRef) {
         if let Some(head) = self.head(series) {
-            self.segments.prefetch(head.segment);
+            head.prefetch_words(&self.segments);
         }
     }
 
@@ -126,10 +127,8 @@ impl Generation {
             return self.append_first(series, timestamp_ms, bits, frozen);
         };
         let Some(head) = self.heads.get_mut(index) else { return Appended::Duplicate };
-        if timestamp_ms > head.max_ms() && head.chunk.flags == 0 && !head.chunk.is_full() {
-            let segment = &mut head.segment;
-            let segments = &mut self.segments;
-            head.chunk.append(timestamp_ms, bits, |at, word| segments.put(segment, at, word));
+        if timestamp_ms > head.max_ms() && !head.is_behind_frozen() && head.takes(timestamp_ms) {
+            head.append(timestamp_ms, bits, false, &mut self.segments);
             self.sample_count += 1;
             self.max_ms = self.max_ms.max(timestamp_ms);
             return Appended::Stored;
@@ -165,13 +164,7 @@ impl Generation {
         }
         let behind = against.is_some();
         let appended = against.unwrap_or(Appended::Stored);
-        let mut segment = segments::NONE;
-        let mut chunk =
-            XorAppender::start(timestamp_ms, bits, |at, word| self.segments.put(&mut segment, at, word));
-        if behind {
-            chunk.flags |= BEHIND_FROZEN;
-        }
-        let index = self.heads.push(Head::new(chunk, segment));
+        let index = self.heads.push(Head::start(timestamp_ms, bits, behind, &mut self.segments));
         if self.heads_of.len() <= series.index() {
             self.heads_of.resize(series.index() + 1, NO_HEAD);
         }
@@ -235,33 +228,26 @@ impl Generation {
         appended
     }
 
-    /// Appends to the open chunk, after sealing it if it is full.
+    /// Appends to the open chunk, after sealing it if it does not take the sample.
     fn append_in_order(&mut self, index: u32, timestamp_ms: i64, bits: u64, behind: bool) {
         let Some(head) = self.heads.get_mut(index) else { return };
-        let segments = &mut self.segments;
-        if head.chunk.is_full() {
-            let mut words = std::mem::take(&mut self.scratch);
-            segments.gather(&head.chunk, head.segment, &mut words);
-            head.sealed = self.sealed.push(&head.chunk, &words, head.sealed);
-            self.scratch = words;
-            segments.release(head.segment);
-            head.segment = segments::NONE;
-            let segment = &mut head.segment;
-            head.chunk = XorAppender::start(timestamp_ms, bits, |at, word| segments.put(segment, at, word));
-        } else {
-            let segment = &mut head.segment;
-            head.chunk.append(timestamp_ms, bits, |at, word| segments.put(segment, at, word));
+        if head.takes(timestamp_ms) {
+            return head.append(timestamp_ms, bits, behind, &mut self.segments);
         }
-        head.chunk.flags = if behind { BEHIND_FROZEN } else { 0 };
+        let Some(extras) = extras_of(head, &mut self.extras) else { return };
+        head.gather(&self.segments, &mut self.scratch);
+        extras.sealed = self.sealed.push(&head.chunk(), &self.scratch, extras.sealed);
+        head.restart(timestamp_ms, bits, behind, &mut self.segments);
     }
 
     fn insert_ooo(&mut self, index: u32, timestamp_ms: i64, bits: u64) {
         let Some(head) = self.heads.get_mut(index) else { return };
-        head.min_ms = head.min_ms.min(timestamp_ms);
-        if head.ooo == NO_OOO {
-            head.ooo = self.ooo.push(OooSamples::new());
+        let Some(extras) = extras_of(head, &mut self.extras) else { return };
+        extras.min_ms = extras.min_ms.min(timestamp_ms);
+        if extras.ooo == NO_OOO {
+            extras.ooo = self.ooo.push(OooSamples::new());
         }
-        if let Some(ooo) = self.ooo.get_mut(head.ooo) {
+        if let Some(ooo) = self.ooo.get_mut(extras.ooo) {
             let before = ooo.memory_bytes();
             ooo.insert(timestamp_ms, bits);
             self.ooo_bytes = self.ooo_bytes + ooo.memory_bytes() - before;
@@ -271,10 +257,11 @@ impl Generation {
     /// Value bits at a timestamp that is not above the newest, for a writer.
     fn value_here(&mut self, index: u32, timestamp_ms: i64) -> Option<u64> {
         let head = self.heads.get(index)?;
-        if timestamp_ms < head.min_ms {
+        if timestamp_ms < head.min_ms(&self.extras) {
             return None;
         }
-        if let Some(ooo) = self.ooo.get_mut(head.ooo) {
+        let late = self.extras.get(head.extras).map_or(NO_OOO, |extras| extras.ooo);
+        if let Some(ooo) = self.ooo.get_mut(late) {
             let before = ooo.memory_bytes();
             let found = ooo.get(timestamp_ms);
             self.ooo_bytes = self.ooo_bytes + ooo.memory_bytes() - before;
@@ -289,11 +276,21 @@ impl Generation {
     #[must_use]
     pub fn value_at(&self, series: SeriesRef, timestamp_ms: i64) -> Option<u64> {
         let head = self.head(series)?;
-        if timestamp_ms < head.min_ms || timestamp_ms > head.max_ms() {
+        if timestamp_ms < head.min_ms(&self.extras) || timestamp_ms > head.max_ms() {
             return None;
         }
-        let late = self.ooo.get(head.ooo).and_then(|ooo| ooo.peek(timestamp_ms));
+        let late = self.ooo_of(head).and_then(|ooo| ooo.peek(timestamp_ms));
         late.or_else(|| self.value_in_chunks(head, timestamp_ms))
+    }
+
+    /// Late samples of a series.
+    pub(super) fn ooo_of(&self, head: &Head) -> Option<&OooSamples> {
+        self.ooo.get(self.extras.get(head.extras)?.ooo)
+    }
+
+    /// Newest full chunk of a series.
+    pub(super) fn sealed_of(&self, head: &Head) -> u32 {
+        self.extras.get(head.extras).map_or(sealed::NONE, |extras| extras.sealed)
     }
 
     /// Takes out the samples of a series in a range. The memory is freed with the generation.
@@ -339,7 +336,7 @@ impl Generation {
     /// Oldest and newest timestamp of a series, both inclusive.
     #[must_use]
     pub fn series_bounds(&self, series: SeriesRef) -> Option<(i64, i64)> {
-        self.head(series).map(|head| (head.min_ms, head.max_ms()))
+        self.head(series).map(|head| (head.min_ms(&self.extras), head.max_ms()))
     }
 
     /// Oldest and newest timestamp of all.
@@ -353,9 +350,18 @@ impl Generation {
     pub fn memory_bytes(&self) -> usize {
         self.heads_of.capacity() * size_of::<u32>()
             + self.heads.memory_bytes()
+            + self.extras.memory_bytes()
             + self.segments.memory_bytes()
             + self.sealed.memory_bytes()
             + self.ooo.memory_bytes()
             + self.ooo_bytes
     }
+}
+
+/// The extras of a series, made if it has none.
+fn extras_of<'a>(head: &mut Head, extras: &'a mut Pages<Extras, 256>) -> Option<&'a mut Extras> {
+    if head.extras == NO_EXTRAS {
+        head.extras = extras.push(Extras::new(head));
+    }
+    extras.get_mut(head.extras)
 }

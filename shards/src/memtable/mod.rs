@@ -5,8 +5,9 @@
 //! is newer, wins. A generation only grows and is let go as a whole, so its memory is plain
 //! pages, and nothing is allocated per series:
 //!
-//! - a table from series number to head, and one 64-byte [`series::Head`] per series with samples;
-//! - the words of open chunks in segments of 64 bytes ([`segments`]), written in order of arrival;
+//! - a table from series number to head, and one 64-byte [`series::Head`] per series with samples,
+//!   which has the first words of the open chunk;
+//! - the other words of open chunks in segments of 32 bytes ([`segments`]), in order of arrival;
 //! - full chunks, packed one behind the other ([`sealed`]);
 //! - what came late or was written again, per series that has such samples ([`ooo`]).
 //!

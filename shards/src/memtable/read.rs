@@ -18,13 +18,13 @@ impl Generation {
         values: &mut Vec<f64>,
     ) {
         let Some(head) = self.head(series) else { return };
-        if range.is_empty() || !range.overlaps_inclusive(head.min_ms, head.max_ms()) {
+        if range.is_empty() || !range.overlaps_inclusive(head.min_ms(&self.extras), head.max_ms()) {
             return;
         }
         let base = timestamps_ms.len();
         self.read_chunks(head, range, timestamps_ms, values);
         trim(base, range, timestamps_ms, values);
-        if let Some(ooo) = self.ooo.get(head.ooo) {
+        if let Some(ooo) = self.ooo_of(head) {
             let (mut late_ms, mut late_values) = (Vec::new(), Vec::new());
             ooo.read(range, &mut late_ms, &mut late_values);
             trim(0, range, &mut late_ms, &mut late_values);
@@ -41,7 +41,7 @@ impl Generation {
         values: &mut Vec<f64>,
     ) {
         let mut chunks = Vec::new();
-        let mut index = head.sealed;
+        let mut index = self.sealed_of(head);
         while index != NONE
             && let Some(chunk) = self.sealed.get(index)
             && chunk.last_ms >= range.start_ms
@@ -54,7 +54,7 @@ impl Generation {
         for chunk in chunks.iter().rev() {
             self.sealed.decode(chunk, timestamps_ms, values);
         }
-        let newest_sealed = self.sealed.get(head.sealed).map_or(i64::MIN, |chunk| chunk.last_ms);
+        let newest_sealed = self.sealed.get(self.sealed_of(head)).map_or(i64::MIN, |chunk| chunk.last_ms);
         if head.max_ms() >= range.start_ms && newest_sealed < range.end_ms {
             self.decode_open(head, timestamps_ms, values);
         }
@@ -62,8 +62,9 @@ impl Generation {
 
     fn decode_open(&self, head: &Head, timestamps_ms: &mut Vec<i64>, values: &mut Vec<f64>) {
         let mut words = Vec::new();
-        self.segments.gather(&head.chunk, head.segment, &mut words);
-        let (len_bits, count) = (usize::from(head.chunk.len_bits()), u16::from(head.chunk.count()));
+        head.gather(&self.segments, &mut words);
+        let chunk = head.chunk();
+        let (len_bits, count) = (usize::from(chunk.len_bits()), u16::from(chunk.count()));
         let decoded = decode_words(&words, len_bits, count, timestamps_ms, values);
         assert!(decoded.is_ok(), "open chunk of {count} samples: {decoded:?}");
     }
@@ -71,10 +72,10 @@ impl Generation {
     /// Value bits at a timestamp in the chunks, late samples left aside.
     pub(super) fn value_in_chunks(&self, head: &Head, timestamp_ms: i64) -> Option<u64> {
         if timestamp_ms == head.max_ms() {
-            return Some(head.chunk.last_bits());
+            return Some(head.last_bits());
         }
         let mut holder: Option<&SealedChunk> = None;
-        let mut index = head.sealed;
+        let mut index = self.sealed_of(head);
         while let Some(chunk) = self.sealed.get(index)
             && chunk.last_ms >= timestamp_ms
         {

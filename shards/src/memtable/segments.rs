@@ -1,25 +1,24 @@
-//! Words of open chunks: chains of small segments, used again after their chunk is sealed.
+//! Words of open chunks that their heads have no room for: chains of small segments, used again after
+//! their chunk is sealed.
 //!
 //! Segments are handed out in order of arrival, so series that are written one after the other
-//! have their words side by side, in whatever order their numbers are. A segment is a cache line;
-//! links to the one before lie apart, where a whole chain is followed at little cost, and the series'
-//! head knows the last.
+//! have their words side by side, in whatever order their numbers are. A segment is half a cache
+//! line; links to the one before lie apart, where a whole chain is followed at little cost, and the
+//! series' head knows the last.
 
 use crate::arena::Pages;
-use crate::chunk::XorAppender;
-use crate::codec::bits::WORD_BITS;
 use crate::codec::prefetch::prefetch;
 
 /// Words of a segment.
-const SEGMENT_WORDS: u32 = 8;
+const SEGMENT_WORDS: u32 = 4;
 const PAGE: usize = 2048;
 
 /// No segment.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// One cache line of words.
+/// Half a cache line of words.
 #[derive(Debug, Clone, Copy)]
-#[repr(align(64))]
+#[repr(align(32))]
 struct Segment([u64; SEGMENT_WORDS as usize]);
 
 /// Store of all open chunks of a generation.
@@ -36,7 +35,7 @@ impl Segments {
         Self { words: Pages::new(), links: Pages::new(), free: NONE }
     }
 
-    /// Puts word number `index` of a chunk whose last segment is `last`; words come in order.
+    /// Puts word number `index` of a chain whose last segment is `last`; words come in order.
     #[inline]
     pub(super) fn put(&mut self, last: &mut u32, index: u32, word: u64) {
         let offset = index % SEGMENT_WORDS;
@@ -77,25 +76,23 @@ impl Segments {
         }
     }
 
-    /// Replaces `out` by the whole stream of an open chunk, its pending word included.
-    pub(super) fn gather(&self, chunk: &XorAppender, last: u32, out: &mut Vec<u64>) {
-        let full = chunk.words();
-        out.clear();
-        out.resize(full as usize, 0);
-        if u32::from(chunk.len_bits()) % WORD_BITS != 0 {
-            out.push(chunk.pending());
-        }
+    /// Appends the first `count` words of a chain of which `last` is the last segment.
+    pub(super) fn gather(&self, count: usize, last: u32, out: &mut Vec<u64>) {
         // Once along the links, so that all segments are on their way, and once to copy them.
         let mut segment = last;
-        for _ in 1..full.div_ceil(SEGMENT_WORDS) {
+        for _ in 1..count.div_ceil(SEGMENT_WORDS as usize) {
             segment = self.links.get(segment).copied().unwrap_or(NONE);
             self.prefetch(segment);
         }
-        let mut end = full as usize;
+        let base = out.len();
+        out.resize(base + count, 0);
+        let mut end = count;
         let mut segment = last;
         while end > 0 {
             let begin = (end - 1) / SEGMENT_WORDS as usize * SEGMENT_WORDS as usize;
-            if let (Some(words), Some(place)) = (self.words.get(segment), out.get_mut(begin..end)) {
+            if let (Some(words), Some(place)) =
+                (self.words.get(segment), out.get_mut(base + begin..base + end))
+            {
                 place.copy_from_slice(&words.0[..end - begin]);
             }
             segment = self.links.get(segment).copied().unwrap_or(NONE);

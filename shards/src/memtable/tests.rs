@@ -73,6 +73,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn orderly_steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         300 => (0u32..2, 0i64..20, 0u8..3).prop_map(|(series, timestamp_ms, value)| Step::Append { series, timestamp_ms, value }),
+        2 => (0u32..2, 0i64..40_000_000, 0u8..3).prop_map(|(series, timestamp_ms, value)| Step::Append { series, timestamp_ms, value }),
         3 => (0u32..2, -4000i64..0, 0u8..3).prop_map(|(series, timestamp_ms, value)| Step::Append { series, timestamp_ms, value }),
         1 => Just(Step::Freeze),
         1 => Just(Step::DropFrozen),
@@ -205,6 +206,17 @@ fn newest_write_wins_over_full_chunks_and_the_frozen_generation() {
     assert_eq!(read(&memtable, 7, TimeRange::ALL).len(), 4);
     assert_eq!(frozen.samples(), 500);
     assert_eq!(memtable.append(series, 12 * 15_000, 1.0), Appended::OutOfOrder);
+}
+
+#[test]
+fn a_series_with_few_samples_takes_little_more_than_its_head() {
+    let mut memtable = Memtable::new();
+    for step in 0..8i64 {
+        for series in 0..10_000 {
+            memtable.append(SeriesRef(series), step * 15_000, (step * i64::from(series % 10)) as f64);
+        }
+    }
+    assert!(memtable.memory_bytes() < 10_000 * 110, "{} bytes", memtable.memory_bytes());
 }
 
 #[test]

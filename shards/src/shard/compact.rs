@@ -15,6 +15,9 @@ use crate::part::{PartId, PartKind, PartMeta};
 
 /// Parts from which on merging is urgent: it then runs at the priority of flushes.
 const PARTS_URGENT: usize = 40;
+/// How much newer than its last sample others must be before a series counts as ended: queries look
+/// back no further, unless told otherwise.
+const ENDED_AFTER_MS: i64 = 5 * 60_000;
 
 impl Shard {
     /// Flushes, then merges everything to the highest level.
@@ -55,10 +58,13 @@ impl Shard {
 
     /// Plans and does the next merge. The caller has the turn.
     async fn merge_next(&self, goal: Goal, priority: Priority) -> Result<bool> {
+        self.count_ended();
         let task = {
             let state = self.state.borrow();
             let usable = state.parts.iter().filter(|part| !part.stuck.get());
-            let parts: Vec<_> = usable.map(|part| PlanPart { meta: &part.meta, bytes: part.bytes }).collect();
+            let parts: Vec<_> = usable
+                .map(|part| PlanPart { meta: &part.meta, bytes: part.bytes, ended: part.ended.get() })
+                .collect();
             plan(&parts, &state.deletes, state.frontier_ms, goal)
         };
         let Some(task) = task else { return Ok(false) };
@@ -83,6 +89,29 @@ impl Shard {
             }
         }
         outcome.map(|()| true)
+    }
+
+    /// Counts the series of each run that neither memory nor younger runs have, if there was a flush or
+    /// a merge since it was done last.
+    fn count_ended(&self) {
+        let changes = self.counters.flushes.get() + self.counters.merges.get();
+        if self.counters.ended_looked_at.replace(changes) == changes {
+            return;
+        }
+        let state = self.state.borrow();
+        let young_ms = state.frontier_ms.saturating_sub(ENDED_AFTER_MS);
+        let runs = state.parts.iter().filter_map(|part| part.as_run().map(|run| (part, run)));
+        let (young, old): (Vec<_>, Vec<_>) = runs.partition(|(part, _)| part.meta.max_ms > young_ms);
+        if old.is_empty() {
+            return;
+        }
+        let mut going_on = state.memtable.series();
+        for (_, run) in young {
+            going_on |= run.numbers();
+        }
+        for (part, run) in old {
+            part.ended.set(run.numbers().difference_len(&going_on));
+        }
     }
 
     async fn merge(&self, task: &MergeTask, inputs: &[Rc<Part>], priority: Priority) -> Result<()> {

@@ -7,9 +7,10 @@ use crate::error::{Error, Result};
 use crate::io::dirs;
 use crate::model::SeriesRef;
 
-/// How much newer than the last data of a series other samples must be, or how long it must have had
-/// none, before it leaves the registry: a target that is scraped now and then should stay.
-const IDLE_SAMPLES_MS: i64 = 30 * 60_000;
+/// How much newer samples must be than when a series was found without data, or how long that must
+/// have been ago, before it leaves the registry. One that comes back costs no more than a new one, so
+/// this is for targets that restart.
+const IDLE_SAMPLES_MS: i64 = 10 * 60_000;
 const IDLE_CLOCK_MS: i64 = 2 * 3_600_000;
 
 /// The reserve is made when the parts of the shard are so many times as large.
@@ -88,7 +89,7 @@ impl Shard {
     }
 
     /// Lets go of the series that neither memory nor runs have; blocks know their own. First they
-    /// are only noted; they go when samples half an hour newer have come, or after some hours, and
+    /// are only noted; they go when samples ten minutes newer have come, or after some hours, and
     /// every read has ended that had begun by then.
     pub fn forget_idle_series(&self) {
         let now_ms = self.clock.now_ms();

@@ -39,6 +39,8 @@ pub(super) struct ShardCounters {
     pub(super) reserve_bytes: Cell<u64>,
     /// Merges and expired parts when series without data were last looked for.
     pub(super) idle_looked_at: Cell<u64>,
+    /// Flushes and merges when it was last counted how many series of runs have ended.
+    pub(super) ended_looked_at: Cell<u64>,
 }
 
 /// Adds to a counter.

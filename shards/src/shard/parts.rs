@@ -22,6 +22,8 @@ pub(super) struct Part {
     pub(super) damaged: Cell<bool>,
     /// It cannot be merged.
     pub(super) stuck: Cell<bool>,
+    /// Of a run: its series that have ended, when that was last looked at.
+    pub(super) ended: Cell<u64>,
 }
 
 pub(super) enum PartBody {
@@ -64,7 +66,8 @@ impl Part {
             let what = "the part is stored under another name than its own";
             return Err(crate::error::Error::Corrupt { path, offset: 0, what });
         }
-        Ok(Self { meta, path, bytes, body, damaged: Cell::new(false), stuck: Cell::new(false) })
+        let (damaged, stuck, ended) = (Cell::new(false), Cell::new(false), Cell::new(0));
+        Ok(Self { meta, path, bytes, body, damaged, stuck, ended })
     }
 
     /// The file with its chunks.

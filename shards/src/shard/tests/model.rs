@@ -246,6 +246,27 @@ fn series_without_data_leave_the_registry() {
 }
 
 #[test]
+fn series_that_end_leave_the_registry_while_their_window_is_open() {
+    let world = World::new(1);
+    let minute = HOUR / 60;
+    let mut model = Samples::new();
+    let most = (0..100).map(|at| {
+        // A flush a minute; one of a hundred series is replaced each time.
+        let samples: Vec<_> = (at..at + 100).map(|n| (n, EPOCH + i64::from(at) * minute, 1)).collect();
+        for (series, time, bits) in &samples {
+            model.entry(*series).or_default().insert(*time, *bits);
+        }
+        world.append(&samples).unwrap();
+        block_on(world.shard.flush()).unwrap();
+        block_on(world.shard.tend_parts()).unwrap();
+        world.shard.metrics().series
+    });
+    let most = most.max().unwrap();
+    assert!(most <= 150, "{most} of 200 series were in memory");
+    assert_eq!(world.read(&[], TimeRange::ALL), model);
+}
+
+#[test]
 fn deleted_names_and_values_disappear() {
     let world = World::new(1);
     let samples: Vec<_> = (0..9).map(|n| (n, EPOCH + 1000, 1)).collect();
