@@ -82,7 +82,7 @@ impl ValueDecoder {
         // Of an exception an end tells nothing of its own, but its place is overwritten anyway.
         let page_of = |place: &u32| *place as usize / PAGE_LEN;
         let groups = || places.chunk_by(|one, other| page_of(one) == page_of(other));
-        let is_end = |place: &u32| place % PAGE_LEN as u32 == 0 || ends_page(*place as usize, count);
+        let is_end = |place: &u32| place.is_multiple_of(PAGE_LEN as u32) || ends_page(*place as usize, count);
         if !body.packed() {
             let (pages, mut start) = (&mut picks.pages, 0);
             for group in groups() {
