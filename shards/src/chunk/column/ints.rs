@@ -408,6 +408,18 @@ impl<'a> Body<'a> {
         }
         Ok(())
     }
+
+    /// Calls `each` with every page: its number, where it is, and its last `x`. Returns the bytes of all.
+    pub(super) fn spans(&self, mut each: impl FnMut(usize, PageSpan, i64)) -> Result<usize, ChunkError> {
+        let mut end = 0usize;
+        self.entries(|page, entry| {
+            let start = end;
+            end = end.saturating_add(entry.len);
+            let count = (self.count - page * PAGE_LEN).min(PAGE_LEN);
+            each(page, PageSpan { first: entry.first, bytes: start..end, count }, entry.last);
+        })?;
+        Ok(end)
+    }
 }
 
 /// A page of a body: its first `x`, where its bytes are, and its integers.
@@ -473,15 +485,11 @@ impl IntDecoder {
         }
         let bytes = payload.take(payload.remaining())?;
         self.pages.clear();
-        let mut end = 0usize;
         if body.shape.paged {
             let pages = &mut self.pages;
-            body.entries(|page, entry| {
-                let start = end;
-                end = end.saturating_add(entry.len);
+            let end = body.spans(|page, span, _| {
                 if wanted(page) {
-                    let count = (body.count - page * PAGE_LEN).min(PAGE_LEN);
-                    pages.push(PageSpan { first: entry.first, bytes: start..end, count });
+                    pages.push(span);
                 }
             })?;
             if end > bytes.len() {

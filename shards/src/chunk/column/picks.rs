@@ -71,14 +71,7 @@ impl ValueDecoder {
             return pick(&self.integers, places.iter().map(|place| *place as usize), picks);
         }
         picks.pages.clear();
-        let mut end = 0usize;
-        body.entries(|page, entry| {
-            let start = end;
-            end = end.saturating_add(entry.len);
-            let count = (count - page * PAGE_LEN).min(PAGE_LEN);
-            let span = PageSpan { first: entry.first, bytes: start..end, count };
-            picks.pages.push(PageEnds { span, last: entry.last, ..PageEnds::default() });
-        })?;
+        body.spans(|_, span, last| picks.pages.push(PageEnds { span, last, ..PageEnds::default() }))?;
         // Of an exception an end tells nothing of its own, but its place is overwritten anyway.
         let page_of = |place: &u32| *place as usize / PAGE_LEN;
         let groups = || places.chunk_by(|one, other| page_of(one) == page_of(other));
