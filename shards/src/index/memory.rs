@@ -37,15 +37,15 @@ impl MemoryIndex {
         self.all.insert_range(series);
     }
 
-    /// Adds series to the list of a pair alone; they ascend.
-    pub fn extend_pair(&mut self, pair: u32, series: &[u32]) {
+    /// Adds ranges of series, which ascend, to the list of a pair alone.
+    pub fn extend_pair(&mut self, pair: u32, series: &[Range<u32>]) {
         if let Some(postings) = self.list_of_pair(pair) {
             postings.extend(series);
         }
     }
 
-    /// Adds series to the list of a name alone; they ascend.
-    pub fn extend_name(&mut self, name: u32, series: &[u32]) {
+    /// Adds ranges of series, which ascend, to the list of a name alone.
+    pub fn extend_name(&mut self, name: u32, series: &[Range<u32>]) {
         if let Some(postings) = self.list_of_name(name) {
             postings.extend(series);
         }

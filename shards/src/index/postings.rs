@@ -3,11 +3,15 @@
 //! Most pairs of a label with many values have one series, those of few values have most series.
 //! So a list is a single number, a sorted array or a roaring bitmap, whichever is smaller.
 
+use std::ops::Range;
+
 use roaring::{MultiOps, RoaringBitmap};
 
 /// Numbers up to which an array is kept: spread over the shard's numbers, a bitmap pays some 60
 /// bytes for each 65,536 of them that it touches.
 const LIST_MAX: usize = 128;
+/// Mean length from which ranges are added as such to a bitmap, and not number by number.
+const LONG_RANGE: usize = 32;
 
 /// A growing posting list.
 #[derive(Debug, Clone, Default)]
@@ -50,25 +54,23 @@ impl Postings {
         true
     }
 
-    /// Adds series that ascend.
-    pub fn extend(&mut self, series: &[u32]) {
-        if self.view().len() + series.len() as u64 <= LIST_MAX as u64 {
-            for one in series {
-                self.insert(*one);
+    /// Adds ranges of series that ascend.
+    pub fn extend(&mut self, ranges: &[Range<u32>]) {
+        let added: usize = ranges.iter().map(ExactSizeIterator::len).sum();
+        if self.view().len() + added as u64 <= LIST_MAX as u64 {
+            for series in ranges.iter().cloned().flatten() {
+                self.insert(series);
             }
             return;
         }
         let bitmap = self.as_bitmap();
-        match series {
-            [first, .., last] if (last - first) as usize + 1 == series.len() => {
-                bitmap.insert_range(*first..=*last);
+        if added >= LONG_RANGE * ranges.len() {
+            for range in ranges {
+                bitmap.insert_range(range.clone());
             }
-            // All in one call where they come behind those that are there.
-            _ => {
-                if bitmap.append(series.iter().copied()).is_err() {
-                    bitmap.extend(series);
-                }
-            }
+        } else if bitmap.append(ranges.iter().cloned().flatten()).is_err() {
+            // Not all come behind those that are there.
+            bitmap.extend(ranges.iter().cloned().flatten());
         }
     }
 

@@ -339,6 +339,15 @@ impl Generation {
         self.head(series).map(|head| (head.min_ms(&self.extras), head.max_ms()))
     }
 
+    /// Newest sample of a series: its time, and its value where that is told without a search.
+    #[must_use]
+    pub fn newest(&self, series: SeriesRef) -> Option<(i64, Option<f64>)> {
+        let head = self.head(series)?;
+        // One that was written again stands among the late ones.
+        let value = self.ooo_of(head).is_none().then(|| f64::from_bits(head.last_bits()));
+        Some((head.max_ms(), value))
+    }
+
     /// Oldest and newest timestamp of all.
     #[must_use]
     pub const fn bounds(&self) -> Option<(i64, i64)> {

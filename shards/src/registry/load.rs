@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::file::Entry;
 use super::pairs::label_slices;
-use super::{NO_LABELS, Registry, RegistryError};
+use super::{Registry, RegistryError};
 use crate::io::Disk;
 use crate::limits::{LABELS_MAX, SERIES_MAX};
 use crate::model::SeriesKey;
@@ -73,43 +73,36 @@ impl Loader<'_> {
 }
 
 impl Registry {
-    /// Fills the posting lists, which are empty, in order of numbers.
+    /// Fills the posting lists, which are empty, in order of numbers. Neighbours have most of their
+    /// labels in common, so what is gathered are ranges of numbers.
     async fn fill_index(&mut self, disk: &Disk) {
-        let (mut all, mut names) = (Run::default(), Vec::<Vec<u32>>::new());
-        let mut gathered = Gathered::default();
+        let (mut all, mut pairs, mut names) = (Ranges::default(), Ranges::default(), Ranges::default());
+        let (mut by_pair, mut by_name) = (Gathered::default(), Gathered::default());
         for start in (0..self.refs_end()).step_by(STRETCH as usize) {
-            let numbers = start..self.refs_end().min(start.saturating_add(STRETCH));
-            for series in numbers.clone() {
-                self.pairs_of(series).iter().for_each(|pair| gathered.count(*pair));
-            }
-            gathered.make_room();
-            for series in numbers {
-                let list = self.lists.get(series).copied().unwrap_or(NO_LABELS);
-                if list.count == 0 {
-                    continue;
-                }
-                if let Some(done) = all.add(series) {
-                    self.index.extend_all(done);
-                }
-                for pair in self.pair_lists.get(list.at, usize::from(list.count)) {
-                    gathered.put(*pair, series);
-                    let name = self.pairs.name_of(*pair);
-                    if names.len() <= name as usize {
-                        names.resize_with(name as usize + 1, Vec::new);
-                    }
-                    if let Some(numbers) = names.get_mut(name as usize) {
-                        numbers.push(series);
+            let end = self.refs_end().min(start.saturating_add(STRETCH));
+            for series in start..end {
+                let list = self.pairs_of(series);
+                for (place, pair) in list.iter().enumerate() {
+                    if pairs.put(place, *pair, series) {
+                        names.put(place, self.pairs.name_of(*pair), series);
                     }
                 }
+                pairs.end(list.len(), series);
+                names.end(list.len(), series);
+                if list.is_empty() {
+                    all.end(0, series);
+                } else {
+                    all.put(0, 0, series);
+                }
             }
-            gathered.drain(|pair, numbers| self.index.extend_pair(pair, numbers));
-            for (name, numbers) in (0..).zip(&mut names) {
-                self.index.extend_name(name, numbers);
-                numbers.clear();
+            for ranges in [&mut all, &mut pairs, &mut names] {
+                ranges.end(0, end);
             }
+            all.done.drain(..).for_each(|(_, range)| self.index.extend_all(range));
+            by_pair.sort(&mut pairs.done, |pair, ranges| self.index.extend_pair(pair, ranges));
+            by_name.sort(&mut names.done, |name, ranges| self.index.extend_name(name, ranges));
             disk.yield_if_needed().await;
         }
-        self.index.extend_all(all.0);
     }
 
     /// Labels of series that were replaced while loading.
@@ -122,48 +115,73 @@ impl Registry {
     }
 }
 
-/// Neighbouring numbers.
-#[derive(Debug, Clone, Default)]
-struct Run(Range<u32>);
+/// Stands for no pair and no name.
+const NO_ID: u32 = u32::MAX;
 
-impl Run {
-    /// Adds a number, higher than all before; gives the run before it if it does not follow that.
+/// Ranges of series numbers that have the same pair, or name, in the same place of their lists.
+#[derive(Default)]
+struct Ranges {
+    /// By place: whose range is growing, and where it began.
+    growing: Vec<(u32, u32)>,
+    /// In order of their ends.
+    done: Vec<(u32, Range<u32>)>,
+}
+
+impl Ranges {
+    /// Takes in what a series has in a place; whether the series before had something else there.
     #[inline]
-    fn add(&mut self, series: u32) -> Option<Range<u32>> {
-        if self.0.end == series && !self.0.is_empty() {
-            self.0.end += 1;
-            return None;
+    fn put(&mut self, place: usize, id: u32, series: u32) -> bool {
+        while self.growing.len() <= place {
+            self.growing.push((NO_ID, 0));
         }
-        let done = std::mem::replace(&mut self.0, series..series + 1);
-        (!done.is_empty()).then_some(done)
+        match self.growing.get_mut(place) {
+            Some(growing) if growing.0 != id => {
+                let (before, start) = std::mem::replace(growing, (id, series));
+                if before != NO_ID {
+                    self.done.push((before, start..series));
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Ends the ranges from a place on: the series has nothing there.
+    #[inline]
+    fn end(&mut self, place: usize, series: u32) {
+        for growing in self.growing.iter_mut().skip(place) {
+            let (id, start) = std::mem::replace(growing, (NO_ID, series));
+            if id != NO_ID {
+                self.done.push((id, start..series));
+            }
+        }
     }
 }
 
-/// The numbers of a stretch by pair: counted first, then put in place.
+/// Brings the ranges of each pair together: they are counted first, then put in place.
 #[derive(Default)]
 struct Gathered {
     /// By pair: how many, then where the next one goes.
     places: Vec<u32>,
-    /// The pairs that occur, with the places where their numbers begin.
+    /// The pairs that occur, with the places where their ranges begin.
     pairs: Vec<(u32, u32)>,
-    numbers: Vec<u32>,
+    ranges: Vec<Range<u32>>,
 }
 
 impl Gathered {
-    #[inline]
-    fn count(&mut self, pair: u32) {
-        if self.places.len() <= pair as usize {
-            self.places.resize(pair as usize + 1, 0);
-        }
-        if let Some(count) = self.places.get_mut(pair as usize) {
-            if *count == 0 {
-                self.pairs.push((pair, 0));
+    /// Hands over the ranges of each pair, and leaves none.
+    fn sort(&mut self, found: &mut Vec<(u32, Range<u32>)>, mut on_pair: impl FnMut(u32, &[Range<u32>])) {
+        for (pair, _) in &*found {
+            if self.places.len() <= *pair as usize {
+                self.places.resize(*pair as usize + 1, 0);
             }
-            *count += 1;
+            if let Some(count) = self.places.get_mut(*pair as usize) {
+                if *count == 0 {
+                    self.pairs.push((*pair, 0));
+                }
+                *count += 1;
+            }
         }
-    }
-
-    fn make_room(&mut self) {
         let mut total = 0;
         for (pair, start) in &mut self.pairs {
             if let Some(place) = self.places.get_mut(*pair as usize) {
@@ -171,25 +189,19 @@ impl Gathered {
                 total += std::mem::replace(place, total);
             }
         }
-        self.numbers.clear();
-        self.numbers.resize(total as usize, 0);
-    }
-
-    #[inline]
-    fn put(&mut self, pair: u32, series: u32) {
-        if let Some(place) = self.places.get_mut(pair as usize) {
-            if let Some(slot) = self.numbers.get_mut(*place as usize) {
-                *slot = series;
+        self.ranges.clear();
+        self.ranges.resize(total as usize, 0..0);
+        for (pair, range) in found.drain(..) {
+            if let Some(place) = self.places.get_mut(pair as usize) {
+                if let Some(slot) = self.ranges.get_mut(*place as usize) {
+                    *slot = range;
+                }
+                *place += 1;
             }
-            *place += 1;
         }
-    }
-
-    /// Hands over the numbers of each pair, and is empty again.
-    fn drain(&mut self, mut on_pair: impl FnMut(u32, &[u32])) {
         for (pair, start) in self.pairs.drain(..) {
             if let Some(end) = self.places.get_mut(pair as usize).map(std::mem::take) {
-                on_pair(pair, self.numbers.get(start as usize..end as usize).unwrap_or_default());
+                on_pair(pair, self.ranges.get(start as usize..end as usize).unwrap_or_default());
             }
         }
     }

@@ -145,13 +145,37 @@ proptest! {
     }
 
     #[test]
-    fn long_lists_are_loaded_too(step in 1u32..3, count in 100u32..70_000) {
+    fn long_lists_are_loaded_too(ranges in proptest::collection::vec((1u32..90, 1u32..90), 1..2000), at_once in 1usize..2000) {
         let mut postings = crate::index::Postings::default();
-        let numbers: Vec<u32> = (0..count).map(|number| number * step).collect();
-        for part in numbers.chunks(33_333) {
+        let mut at = 0;
+        let place = |(gap, len): &(u32, u32)| {
+            let start = at + gap;
+            at = start + len;
+            start..at
+        };
+        let ranges: Vec<std::ops::Range<u32>> = ranges.iter().map(place).collect();
+        for part in ranges.chunks(at_once) {
             postings.extend(part);
         }
-        prop_assert!(postings.view().to_bitmap().iter().eq(numbers));
+        prop_assert!(postings.view().to_bitmap().iter().eq(ranges.into_iter().flatten()));
+    }
+
+    #[test]
+    fn label_order_is_that_of_label_bytes(sections in proptest::collection::vec(
+        proptest::collection::btree_set("[a-e]{1,3}", 1..20), 1..20
+    )) {
+        let mut registry = Registry::new();
+        for value in sections.iter().flatten() {
+            let labels = Labels::from_pairs([("a", "same"), ("b", value.as_str())]);
+            registry.insert(HASHER.key(labels.as_bytes()), labels.as_bytes()).unwrap();
+        }
+        let ordered: Vec<Vec<u8>> = registry
+            .in_label_order()
+            .into_iter()
+            .map(|series| registry.labels(series).as_bytes().to_vec())
+            .collect();
+        prop_assert_eq!(ordered.len(), registry.len());
+        prop_assert!(ordered.is_sorted(), "{:?}", ordered);
     }
 
     #[test]

@@ -59,6 +59,10 @@ impl Fetcher {
         }
     }
 
+    pub(super) const fn need(&self) -> &Need {
+        self.sieve.need()
+    }
+
     /// Reads the chunks of the next series of a stream.
     pub(super) async fn fill(
         &mut self,

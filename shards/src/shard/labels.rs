@@ -13,6 +13,7 @@ use super::stream::{Located, SeriesStream, as_block};
 use super::view::View;
 use super::{Shard, damage};
 use crate::error::Result;
+use crate::model::need::Need;
 use crate::model::{Labels, Matcher, TimeRange};
 use crate::tombstone;
 
@@ -124,7 +125,8 @@ impl Shard {
         let all = [Vec::new()];
         let selectors = if selectors.is_empty() { &all } else { selectors };
         for matchers in selectors {
-            let mut stream = SeriesStream::begin(View::take_ranked(self), matchers, range).await?;
+            let mut stream =
+                SeriesStream::begin(View::take_ranked(self), matchers, range, &Need::All).await?;
             while let Some(located) = stream.next().await? {
                 if is_there(stream.view(), &located) && !put(Labels::from_canonical_trusted(&located.labels))
                 {

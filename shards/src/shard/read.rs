@@ -37,7 +37,9 @@ impl SeriesCursor {
                 Some(stream) => stream,
                 none => {
                     let view = View::take_ranked(&self.shard);
-                    none.insert(SeriesStream::begin(view, &self.matchers, self.range).await?)
+                    none.insert(
+                        SeriesStream::begin(view, &self.matchers, self.range, self.fetcher.need()).await?,
+                    )
                 }
             };
             if self.fetched.is_empty() {

@@ -1,4 +1,7 @@
 //! Series in label order with the references to their chunks, out of the registry and all blocks.
+//!
+//! Where a reader needs the last sample before a time only, what memory has of a series often makes
+//! all older parts unnecessary: these are not even looked into.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -10,6 +13,7 @@ use super::view::View;
 use super::{Shard, damage};
 use crate::error::Result;
 use crate::memtable::Generation;
+use crate::model::need::Need;
 use crate::model::{Matcher, SampleColumns, SeriesRef, TimeRange};
 use crate::part::ChunkRef;
 
@@ -25,6 +29,14 @@ pub(super) struct Located {
     pub(super) chunks: Vec<(usize, ChunkRef)>,
     /// Samples of the generations, with their sequences, the older one first.
     pub(super) memory: Vec<(u64, SampleColumns)>,
+    /// Nothing is needed of parts that end then or before.
+    known_from_ms: Option<i64>,
+}
+
+impl Located {
+    fn needs(&self, part: &Part) -> bool {
+        self.known_from_ms.is_none_or(|known_from_ms| part.meta.max_ms > known_from_ms)
+    }
 }
 
 /// Series of one block that are still to come.
@@ -38,6 +50,8 @@ struct BlockSeries {
 pub(super) struct SeriesStream {
     view: View,
     range: TimeRange,
+    /// Of the samples until then the last one alone is needed.
+    last_until_ms: Option<i64>,
     /// Of the registry, in label order.
     refs: std::vec::IntoIter<SeriesRef>,
     ahead: VecDeque<Located>,
@@ -80,7 +94,17 @@ impl View {
 
 impl SeriesStream {
     /// Finds the series that satisfy all matchers and may have samples in the range.
-    pub(super) async fn begin(view: View, matchers: &[Matcher], range: TimeRange) -> Result<Self> {
+    pub(super) async fn begin(
+        view: View,
+        matchers: &[Matcher],
+        range: TimeRange,
+        need: &Need,
+    ) -> Result<Self> {
+        let last_until_ms = match need {
+            // The last sample of memory may be deleted.
+            Need::Last(windows) if view.deletes.is_empty() => Some(windows.end_ms),
+            _ => None,
+        };
         let selected = view.shard().state.borrow().registry.select(matchers);
         let present = view.present(selected, range);
         let mut ranked: Vec<_> = present
@@ -105,7 +129,7 @@ impl SeriesStream {
                 });
             }
         }
-        Ok(Self { view, range, refs: refs.into_iter(), ahead: VecDeque::new(), blocks })
+        Ok(Self { view, range, last_until_ms, refs: refs.into_iter(), ahead: VecDeque::new(), blocks })
     }
 
     pub(super) const fn view(&self) -> &View {
@@ -144,6 +168,11 @@ impl SeriesStream {
             }
         }
         joined.labels = least;
+        if joined.known_from_ms.is_some() {
+            let mut chunks = std::mem::take(&mut joined.chunks);
+            chunks.retain(|(part, _)| self.view.parts.get(*part).is_some_and(|part| joined.needs(part)));
+            joined.chunks = chunks;
+        }
         Ok(Some(joined))
     }
 
@@ -164,7 +193,7 @@ impl SeriesStream {
             let mut found: Vec<Located> = wanted.iter().map(locate).collect();
             self.view.with_generations(&state, |generations| {
                 for (series, located) in wanted.iter().zip(&mut found) {
-                    located.memory = read_memory(generations, *series, self.range);
+                    self.read_memory(generations, *series, located);
                 }
             });
             found
@@ -173,34 +202,52 @@ impl SeriesStream {
             let Some(run) = part.as_run().filter(|_| part.meta.overlaps(self.range)) else { continue };
             let rank = |series| self.view.rank(series);
             let range = self.range;
+            let mut needed: Vec<(SeriesRef, &mut Located)> =
+                wanted.iter().copied().zip(&mut found).filter(|(_, located)| located.needs(part)).collect();
+            let series: Vec<SeriesRef> = needed.iter().map(|(series, _)| *series).collect();
             let mut put = |at: usize, chunks: &[ChunkRef]| {
-                if let Some(located) = found.get_mut(at) {
+                if let Some((_, located)) = needed.get_mut(at) {
                     let inside = chunks.iter().filter(|chunk| chunk.overlaps(range));
                     located.chunks.extend(inside.map(|chunk| (index, *chunk)));
                 }
             };
-            let read = run.chunks_of(&wanted, &rank, &mut put).await;
+            let read = run.chunks_of(&series, &rank, &mut put).await;
             damage::tolerate(self.view.shard(), part, read)?;
         }
         self.ahead.extend(found);
         Ok(())
     }
-}
 
-fn read_memory(
-    generations: &[(u64, &Generation)],
-    series: SeriesRef,
-    range: TimeRange,
-) -> Vec<(u64, SampleColumns)> {
-    let mut memory = Vec::new();
-    for (sequence, generation) in generations {
-        let mut columns = SampleColumns::default();
-        generation.read(series, range, &mut columns.timestamps_ms, &mut columns.values);
-        if !columns.is_empty() {
-            memory.push((*sequence, columns));
+    /// What the generations have of a series.
+    fn read_memory(&self, generations: &[(u64, &Generation)], series: SeriesRef, located: &mut Located) {
+        if let Some(until_ms) = self.last_until_ms {
+            let newest = generations.iter().filter_map(|(sequence, generation)| {
+                generation.newest(series).map(|(time_ms, value)| (time_ms, *sequence, value))
+            });
+            if let Some((time_ms, sequence, Some(value))) = newest.max_by_key(|newest| (newest.0, newest.1))
+                && time_ms <= until_ms
+                && self.range.contains(time_ms)
+            {
+                let mut columns = SampleColumns::default();
+                columns.overlay(&[time_ms], &[value]);
+                located.memory.push((sequence, columns));
+                located.known_from_ms = Some(time_ms);
+                return;
+            }
+        }
+        for (sequence, generation) in generations {
+            let mut columns = SampleColumns::default();
+            generation.read(series, self.range, &mut columns.timestamps_ms, &mut columns.values);
+            if let Some(until_ms) = self.last_until_ms {
+                let until = columns.timestamps_ms.partition_point(|time_ms| *time_ms <= until_ms);
+                let last_ms = until.checked_sub(1).and_then(|last| columns.timestamps_ms.get(last));
+                located.known_from_ms = located.known_from_ms.max(last_ms.copied());
+            }
+            if !columns.is_empty() {
+                located.memory.push((*sequence, columns));
+            }
         }
     }
-    memory
 }
 
 impl BlockSeries {

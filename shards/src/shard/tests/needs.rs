@@ -10,10 +10,16 @@ type Series = BTreeMap<i64, u64>;
 
 /// Compares answers from what is needed with answers from all samples.
 pub(super) fn check(world: &World, all: &Samples, visible: TimeRange) {
-    for (step_ms, range_ms, count) in
-        [(HOUR, 3 * HOUR, 30), (7 * HOUR, HOUR, 60), (HOUR / 7, HOUR / 3, 50), (0, 30 * HOUR, 1)]
-    {
-        let windows = Windows { end_ms: EPOCH + 2 * HOUR + 7, step_ms, count, range_ms };
+    for (end_hours, step_ms, range_ms, count) in [
+        (2, HOUR, 3 * HOUR, 30),
+        (2, 7 * HOUR, HOUR, 60),
+        (2, HOUR / 7, HOUR / 3, 50),
+        (2, 0, 30 * HOUR, 1),
+        // Of what memory has, the last sample is all that is needed.
+        (200, 0, 400 * HOUR, 1),
+        (20, 9 * HOUR, 400 * HOUR, 9),
+    ] {
+        let windows = Windows { end_ms: EPOCH + end_hours * HOUR + 7, step_ms, count, range_ms };
         let last_ms = windows.end_of(count - 1);
         let range = TimeRange::inclusive(windows.end_ms - range_ms + 1, last_ms);
         let range = TimeRange::new(range.start_ms.max(visible.start_ms), range.end_ms.min(visible.end_ms));
