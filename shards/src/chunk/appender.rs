@@ -99,7 +99,7 @@ impl XorAppender {
         self.pending
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, value: u64, len: u32, sink: &mut impl FnMut(u32, u64)) {
         let index = self.words();
         let full = push_bits(&mut self.pending, u32::from(self.len_bits) % WORD_BITS, value, len);
@@ -107,6 +107,13 @@ impl XorAppender {
         if let Some(word) = full {
             sink(index, word);
         }
+    }
+
+    /// For what is rarely pushed.
+    #[cold]
+    #[inline(never)]
+    fn push_rare(&mut self, value: u64, len: u32, sink: &mut impl FnMut(u32, u64)) {
+        self.push(value, len, sink);
     }
 
     /// Adds a sample. Times should ascend, but any can be encoded.
@@ -124,14 +131,28 @@ impl XorAppender {
         let (mut code, mut len) = match delta_code(delta_of_delta) {
             Some(code) => code,
             None => {
-                self.push(0b11111, 5, &mut sink);
-                self.push(delta_of_delta as u64, WORD_BITS, &mut sink);
+                self.push_rare(0b11111, 5, &mut sink);
+                self.push_rare(delta_of_delta as u64, WORD_BITS, &mut sink);
                 (0, 0)
             }
         };
-        if xor == 0 {
-            return self.push(code, len + 1, &mut sink);
+        // One zero bit tells that the value is the same.
+        let (mut payload, mut payload_len) = (0, 1);
+        if xor != 0 {
+            (code, len, payload, payload_len) = self.value_code(xor, code, len);
         }
+        if len + payload_len <= WORD_BITS {
+            payload = code | payload << len;
+            payload_len += len;
+        } else {
+            self.push_rare(code, len, &mut sink);
+        }
+        self.push(payload, payload_len, &mut sink);
+    }
+
+    /// Code of another value behind that of its time, and the payload with its length.
+    #[inline(always)]
+    fn value_code(&mut self, xor: u64, code: u64, len: u32) -> (u64, u32, u64, u32) {
         let leading = xor.leading_zeros().min(LEADING_MAX);
         let trailing = xor.trailing_zeros();
         let needed = WORD_BITS - leading - trailing;
@@ -140,22 +161,13 @@ impl XorAppender {
         let window_trailing = WORD_BITS - window_leading - window;
         let fits = leading >= window_leading && trailing >= window_trailing;
         // A window that fits but is so wide that telling a new one is cheaper is given up.
-        let (payload, payload_len) = if fits && window != 0 && window <= needed + WINDOW_BITS {
-            code |= 0b01 << len;
-            len += 2;
-            (xor >> window_trailing, window)
+        if fits && window != 0 && window <= needed + WINDOW_BITS {
+            (code | 0b01 << len, len + 2, xor >> window_trailing, window)
         } else {
-            code |= (0b11 | u64::from(leading) << 2 | u64::from(needed - 1) << 7) << len;
-            len += 2 + WINDOW_BITS;
             self.leading = leading as u8;
             self.window = needed as u8;
-            (xor >> trailing, needed)
-        };
-        if len + payload_len <= WORD_BITS {
-            self.push(code | payload << len, len + payload_len, &mut sink);
-        } else {
-            self.push(code, len, &mut sink);
-            self.push(payload, payload_len, &mut sink);
+            let opening = 0b11 | u64::from(leading) << 2 | u64::from(needed - 1) << 7;
+            (code | opening << len, len + 2 + WINDOW_BITS, xor >> trailing, needed)
         }
     }
 }

@@ -46,6 +46,13 @@ impl<'a> Cursor<'a> {
         self.remaining() == 0
     }
 
+    /// The next `N` bytes, which stay to be read.
+    #[inline]
+    #[must_use]
+    pub fn peek<const N: usize>(&self) -> Option<&'a [u8; N]> {
+        self.bytes.get(self.position..)?.first_chunk()
+    }
+
     const fn truncated(&self) -> Truncated {
         Truncated { offset: self.position }
     }

@@ -68,6 +68,8 @@ impl Postings {
             for range in ranges {
                 bitmap.insert_range(range.clone());
             }
+        } else if let Some(dense) = dense_bitmap(ranges, added) {
+            *bitmap |= dense;
         } else if bitmap.append(ranges.iter().cloned().flatten()).is_err() {
             // Not all come behind those that are there.
             bitmap.extend(ranges.iter().cloned().flatten());
@@ -138,6 +140,24 @@ impl Postings {
             Self::Bitmap(bitmap) => size_of::<RoaringBitmap>() + bitmap_bytes(bitmap),
         }
     }
+}
+
+/// Bitmap of ranges that ascend, by way of the bits of all numbers from the first to the last; `None`
+/// where the `count` numbers lie too far apart for that.
+fn dense_bitmap(ranges: &[Range<u32>], count: usize) -> Option<RoaringBitmap> {
+    let (first, last) = (ranges.first()?.start / 8 * 8, ranges.last()?.end);
+    let len = (last.checked_sub(first)? as usize).div_ceil(8);
+    if len > 4 * count {
+        return None;
+    }
+    let mut bytes = vec![0_u8; len];
+    for range in ranges {
+        for number in range.clone() {
+            let at = number.checked_sub(first)? as usize;
+            *bytes.get_mut(at / 8)? |= 1 << (at % 8);
+        }
+    }
+    Some(RoaringBitmap::from_lsb0_bytes(first, &bytes))
 }
 
 /// Bytes behind a bitmap: its containers and what they hold.

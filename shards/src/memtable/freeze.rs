@@ -61,24 +61,21 @@ impl Memtable {
         appended.clear();
         appended.reserve(series.len());
         let frozen = if self.frozen_is_stale { None } else { self.frozen.as_deref() };
-        for series in series.iter().take(2 * AHEAD) {
-            self.active.prefetch_index(*series);
+        // The heads of the samples to come; none where a series has none yet.
+        let mut heads = [None; 2 * AHEAD];
+        for (head, series) in heads.iter_mut().zip(series) {
+            *head = self.active.find_head(*series, frozen);
         }
         for (index, ((one, timestamp_ms), value)) in series.iter().zip(timestamps_ms).zip(values).enumerate()
         {
             if let Some(later) = series.get(index + 3 * AHEAD) {
                 self.active.prefetch_index(*later);
             }
-            if let Some(later) = series.get(index + 2 * AHEAD)
-                && !self.active.prefetch_head(*later)
-                && let Some(frozen) = frozen
-            {
-                frozen.prefetch_index(*later);
-            }
-            if let Some(soon) = series.get(index + AHEAD) {
-                self.active.prefetch_words(*soon);
-            }
-            appended.push(self.active.append(*one, *timestamp_ms, value.to_bits(), frozen));
+            self.active.prefetch_words(heads[(index + AHEAD) % heads.len()]);
+            let later = series.get(index + 2 * AHEAD);
+            let later = later.and_then(|later| self.active.find_head(*later, frozen));
+            let head = std::mem::replace(&mut heads[index % (2 * AHEAD)], later);
+            appended.push(self.active.append_to(head, *one, *timestamp_ms, value.to_bits(), frozen));
         }
     }
 

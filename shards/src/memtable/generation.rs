@@ -93,22 +93,22 @@ impl Generation {
         prefetch_at(&self.heads_of, series.index());
     }
 
-    /// Second stage: the head itself. Whether there is one.
+    /// Second stage: the head itself, if there is one; or where the frozen generation has it.
     #[inline]
-    pub(super) fn prefetch_head(&self, series: SeriesRef) -> bool {
-        match self.head(series) {
-            Some(head) => {
-                prefetch(head);
-                true
-            }
-            None => false,
+    pub(super) fn find_head(&self, series: SeriesRef, frozen: Option<&Self>) -> Option<u32> {
+        let index = self.head_index(series);
+        match (index, frozen) {
+            (Some(index), _) => self.heads.get(index).into_iter().for_each(prefetch),
+            (None, Some(frozen)) => frozen.prefetch_index(series),
+            (None, None) => {}
         }
+        index
     }
 
     /// Third stage: the place of the next word of the open chunk.
     #[inline]
-    pub(super) fn prefetch_words(&self, series: SeriesRef) {
-        if let Some(head) = self.head(series) {
+    pub(super) fn prefetch_words(&self, head: Option<u32>) {
+        if let Some(head) = head.and_then(|head| self.heads.get(head)) {
             head.prefetch_words(&self.segments);
         }
     }
@@ -123,7 +123,20 @@ impl Generation {
         bits: u64,
         frozen: Option<&Self>,
     ) -> Appended {
-        let Some(index) = self.head_index(series) else {
+        self.append_to(None, series, timestamp_ms, bits, frozen)
+    }
+
+    /// Likewise; the series has this head, or maybe one that was not found before.
+    #[inline]
+    pub(super) fn append_to(
+        &mut self,
+        head: Option<u32>,
+        series: SeriesRef,
+        timestamp_ms: i64,
+        bits: u64,
+        frozen: Option<&Self>,
+    ) -> Appended {
+        let Some(index) = head.or_else(|| self.head_index(series)) else {
             return self.append_first(series, timestamp_ms, bits, frozen);
         };
         let Some(head) = self.heads.get_mut(index) else { return Appended::Duplicate };

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use super::file::Entry;
 use super::pairs::label_slices;
-use super::{Registry, RegistryError};
+use super::{AHEAD, LabelList, Registry, RegistryError};
 use crate::io::Disk;
 use crate::limits::{LABELS_MAX, SERIES_MAX};
-use crate::model::SeriesKey;
+use crate::model::{SeriesKey, SeriesRef};
 
 /// Numbers whose posting lists are gathered at once: those of one container of a bitmap.
 const STRETCH: u32 = 1 << 16;
@@ -18,6 +18,9 @@ const NO_PAIR: u32 = u32::MAX;
 /// Takes up series; selects know nothing of them before [`Loader::finish`].
 pub struct Loader<'a> {
     registry: &'a mut Registry,
+    /// Series whose places in the key table are on their way, the oldest at `oldest`.
+    coming: [Option<(SeriesRef, SeriesKey, LabelList)>; AHEAD],
+    oldest: usize,
     /// Pairs of the labels of the frame at hand.
     pairs: Vec<u32>,
 }
@@ -25,7 +28,7 @@ pub struct Loader<'a> {
 impl Registry {
     /// Begins to load the table on disk.
     pub fn load(&mut self) -> Loader<'_> {
-        Loader { registry: self, pairs: Vec::new() }
+        Loader { registry: self, coming: [None; AHEAD], oldest: 0, pairs: Vec::new() }
     }
 }
 
@@ -54,19 +57,34 @@ impl Loader<'_> {
         if !(1..=LABELS_MAX).contains(&registry.scratch.len()) {
             return Err(RegistryError::Labels);
         }
-        let known = registry.find(key);
-        if known == Some(entry.series) {
-            return Ok(());
-        }
-        if known.is_some() || registry.contains(entry.series) {
-            registry.vacate(entry.series, key);
-        }
-        registry.enter(entry.series, key);
+        registry.table.prefetch(key);
+        let coming = (entry.series, key, registry.keep_list());
+        self.take_up_one(Some(coming));
         Ok(())
     }
 
+    /// Takes up the series that was asked for longest ago; `next` is asked for.
+    fn take_up_one(&mut self, next: Option<(SeriesRef, SeriesKey, LabelList)>) {
+        let Some(place) = self.coming.get_mut(self.oldest) else { return };
+        let arrived = std::mem::replace(place, next);
+        self.oldest = (self.oldest + 1) % AHEAD;
+        let Some((series, key, list)) = arrived else { return };
+        let registry = &mut *self.registry;
+        let known = registry.find(key);
+        if known == Some(series) {
+            return registry.pair_lists.free(list.at, usize::from(list.count));
+        }
+        if known.is_some() || registry.contains(series) {
+            registry.vacate(series, key);
+        }
+        registry.enter(series, key, list);
+    }
+
     /// Puts all series into the posting lists, and drops labels that none of them has.
-    pub async fn finish(self, disk: &Disk) {
+    pub async fn finish(mut self, disk: &Disk) {
+        for _ in 0..AHEAD {
+            self.take_up_one(None);
+        }
         self.registry.fill_index(disk).await;
         self.registry.drop_unused_pairs();
     }

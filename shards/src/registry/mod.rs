@@ -255,11 +255,17 @@ impl Registry {
             self.index.insert_pair(pair, self.pairs.name_of(pair), series.0);
         }
         self.index.insert(series.0);
-        self.enter(series, key);
+        let list = self.keep_list();
+        self.enter(series, key, list);
     }
 
-    /// Enters a series under its number and its key; its pairs are in the scratch list.
-    fn enter(&mut self, series: SeriesRef, key: SeriesKey) {
+    /// Keeps the pairs of the scratch list.
+    fn keep_list(&mut self) -> LabelList {
+        LabelList { at: self.pair_lists.alloc(&self.scratch), count: self.scratch.len() as u16 }
+    }
+
+    /// Enters a series under its number and its key.
+    fn enter(&mut self, series: SeriesRef, key: SeriesKey, list: LabelList) {
         while self.refs_end() <= series.0 {
             if self.refs_end() < series.0 {
                 self.free.push(self.refs_end());
@@ -267,7 +273,6 @@ impl Registry {
             self.keys.push(SeriesKey(0));
             self.lists.push(NO_LABELS);
         }
-        let list = LabelList { at: self.pair_lists.alloc(&self.scratch), count: self.scratch.len() as u16 };
         if let (Some(key_place), Some(list_place)) =
             (self.keys.get_mut(series.0), self.lists.get_mut(series.0))
         {

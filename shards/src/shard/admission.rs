@@ -45,6 +45,12 @@ impl Accepted {
         self.values.clear();
     }
 
+    pub(super) fn reserve(&mut self, count: usize) {
+        self.series.reserve(count);
+        self.timestamps_ms.reserve(count);
+        self.values.reserve(count);
+    }
+
     #[inline(always)]
     pub(super) fn push(&mut self, series: SeriesRef, timestamp_ms: i64, value: f64) {
         self.series.push(series);

@@ -28,6 +28,7 @@ impl Scratch {
         resolve: impl Fn(SeriesRef) -> Option<SeriesRef>,
     ) -> u64 {
         self.accepted.clear();
+        self.accepted.reserve(samples.len_max());
         let mut lost = 0;
         for entry in samples {
             match entry.ok().and_then(|entry| Some((resolve(entry.series)?, entry))) {
