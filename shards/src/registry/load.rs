@@ -19,16 +19,43 @@ const NO_PAIR: u32 = u32::MAX;
 pub struct Loader<'a> {
     registry: &'a mut Registry,
     /// Series whose places in the key table are on their way, the oldest at `oldest`.
-    coming: [Option<(SeriesRef, SeriesKey, LabelList)>; AHEAD],
+    coming: [Option<Coming>; AHEAD],
     oldest: usize,
+    /// The first series of the table, as far as they are in label order: most, where a checkpoint
+    /// wrote them. Their number, and the last of them.
+    ordered: usize,
+    last: Option<SeriesRef>,
+    in_order: bool,
+    /// The entry before could not be taken: what an entry says of it is of no use.
+    skipped: bool,
     /// Pairs of the labels of the frame at hand.
     pairs: Vec<u32>,
+}
+
+/// A series on its way.
+#[derive(Clone, Copy)]
+struct Coming {
+    series: SeriesRef,
+    key: SeriesKey,
+    list: LabelList,
+    /// Whether it comes after the one before is to be found out, or known.
+    first: bool,
+    ascends: bool,
 }
 
 impl Registry {
     /// Begins to load the table on disk.
     pub fn load(&mut self) -> Loader<'_> {
-        Loader { registry: self, coming: [None; AHEAD], oldest: 0, pairs: Vec::new() }
+        Loader {
+            registry: self,
+            coming: [None; AHEAD],
+            oldest: 0,
+            ordered: 0,
+            last: None,
+            in_order: true,
+            skipped: false,
+            pairs: Vec::new(),
+        }
     }
 }
 
@@ -36,6 +63,7 @@ impl Loader<'_> {
     /// Takes up a series under the number it has in the table. Who had the number or the key before
     /// was forgotten before the entry was made.
     pub fn add(&mut self, entry: Entry<'_>, key: SeriesKey) -> Result<(), RegistryError> {
+        let skipped = std::mem::replace(&mut self.skipped, true);
         let registry = &mut *self.registry;
         if entry.series.0 >= SERIES_MAX {
             return Err(RegistryError::Taken);
@@ -58,26 +86,38 @@ impl Loader<'_> {
             return Err(RegistryError::Labels);
         }
         registry.table.prefetch(key);
-        let coming = (entry.series, key, registry.keep_list());
+        self.skipped = false;
+        let (first, ascends) = (entry.first || skipped, entry.ascends && !skipped);
+        let coming = Coming { series: entry.series, key, list: registry.keep_list(), first, ascends };
         self.take_up_one(Some(coming));
         Ok(())
     }
 
     /// Takes up the series that was asked for longest ago; `next` is asked for.
-    fn take_up_one(&mut self, next: Option<(SeriesRef, SeriesKey, LabelList)>) {
+    fn take_up_one(&mut self, next: Option<Coming>) {
         let Some(place) = self.coming.get_mut(self.oldest) else { return };
         let arrived = std::mem::replace(place, next);
         self.oldest = (self.oldest + 1) % AHEAD;
-        let Some((series, key, list)) = arrived else { return };
+        let Some(Coming { series, key, list, first, ascends }) = arrived else { return };
         let registry = &mut *self.registry;
         let known = registry.find(key);
         if known == Some(series) {
+            self.in_order = false;
             return registry.pair_lists.free(list.at, usize::from(list.count));
         }
         if known.is_some() || registry.contains(series) {
+            self.in_order = false;
             registry.vacate(series, key);
         }
         registry.enter(series, key, list);
+        let follows = |last: SeriesRef| {
+            ascends || first && registry.compare(last.0, series.0) == std::cmp::Ordering::Less
+        };
+        self.in_order = self.in_order && self.last.is_none_or(follows);
+        if self.in_order {
+            self.ordered += 1;
+            self.last = Some(series);
+        }
     }
 
     /// Puts all series into the posting lists, and drops labels that none of them has.
@@ -85,6 +125,7 @@ impl Loader<'_> {
         for _ in 0..AHEAD {
             self.take_up_one(None);
         }
+        self.registry.rank_first(self.ordered);
         self.registry.fill_index(disk).await;
         self.registry.drop_unused_pairs();
     }

@@ -71,6 +71,17 @@ impl Registry {
         self.ranks = std::sync::Arc::new(Ranks { by_number });
     }
 
+    /// Ranks the first `count` of the series without a rank; they are all there are, in label order.
+    pub(super) fn rank_first(&mut self, count: usize) {
+        let mut by_number = vec![NONE; self.refs_end() as usize];
+        for (series, rank) in self.unranked.drain(..count.min(self.unranked.len())).zip(0..) {
+            if let Some(place) = by_number.get_mut(series as usize) {
+                *place = rank;
+            }
+        }
+        self.ranks = std::sync::Arc::new(Ranks { by_number });
+    }
+
     /// Sorts series by their labels.
     fn sort(&self, fresh: &mut [u32]) {
         let in_order = |[left, right]: &[u32; 2]| self.compare(*left, *right) != Ordering::Greater;
@@ -140,7 +151,7 @@ impl Registry {
 
     /// Compares two series by their canonical label bytes. Labels tell their own lengths, so the
     /// first that differs decides.
-    fn compare(&self, left: u32, right: u32) -> Ordering {
+    pub(super) fn compare(&self, left: u32, right: u32) -> Ordering {
         let (left, right) = (self.pairs_of(left), self.pairs_of(right));
         let differing = left.iter().zip(right).find(|(left, right)| left != right);
         match differing {

@@ -248,7 +248,7 @@ impl Samples<'_> {
         self.payload.remaining() / SAMPLE_LEN_MIN
     }
 
-    #[inline]
+    #[inline(always)]
     fn entry(&mut self) -> Result<SampleEntry, Truncated> {
         // Neighbours of one scrape: all of it in one step.
         if let Some([series, ms, value @ ..]) = self.payload.peek::<SAMPLE_LEN_MIN>()

@@ -311,6 +311,8 @@ pub struct Entry<'a> {
     pub named: &'a [&'a [u8]],
     /// The first entry of its frame.
     pub first: bool,
+    /// Stands behind the entry before it of the same frame in label order.
+    pub ascends: bool,
 }
 
 /// Hands the series of a frame's payload to `on_series`, and says how many they were. What came
@@ -349,6 +351,16 @@ pub fn read_payload(payload: &[u8], mut on_series: impl FnMut(Entry<'_>)) -> Res
                 return Err(start);
             }
         }
+        // The first label that differs decides about the order.
+        let differing =
+            numbers.get(kept).map(|number| named.get(*number as usize).ok_or(start)).transpose()?;
+        let ascends = differing.is_some_and(|label| match starts.get(kept) {
+            Some(from) => {
+                let to = starts.get(kept + 1).copied().unwrap_or(labels.len());
+                labels.get(*from..to).is_some_and(|before| before < *label)
+            }
+            None => count > 0,
+        });
         if let Some(from) = starts.get(kept) {
             labels.truncate(*from);
             starts.truncate(kept);
@@ -361,13 +373,8 @@ pub fn read_payload(payload: &[u8], mut on_series: impl FnMut(Entry<'_>)) -> Res
             return Err(start);
         }
         let first = count == 0;
-        on_series(Entry {
-            series: SeriesRef(number),
-            labels: &labels,
-            numbers: &numbers,
-            named: &named,
-            first,
-        });
+        let series = SeriesRef(number);
+        on_series(Entry { series, labels: &labels, numbers: &numbers, named: &named, first, ascends });
         count += 1;
     }
     Ok(count)
