@@ -95,7 +95,7 @@ pub struct StartFlags {
     #[arg(long, env = "TSDB_ENABLE_ADMIN_API")]
     enable_admin_api: bool,
 
-    /// Samples older than this are refused, and deleted
+    /// Samples older than this are refused; a block is deleted when all of its samples are older
     #[arg(long, env = "TSDB_RETENTION", default_value_t = Span(limits::RETENTION_DEFAULT), value_name = "DURATION", value_parser = span)]
     retention: Span,
 

@@ -1,6 +1,7 @@
 //! Time in evaluations: step grids, windows `(start, end]`, lookback, `offset` and `@`.
 
 use shards::model::TimeRange;
+use shards::model::time::advance;
 
 /// Times of evaluation: `start_ms`, `start_ms + step_ms`, ...
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,24 +100,6 @@ impl Iterator for Windows<'_> {
         self.high = advance(self.timestamps, self.high, end);
         self.low = advance(self.timestamps, self.low, start).min(self.high);
         Some((step, self.low..self.high))
-    }
-}
-
-/// Index of the first timestamp after `time`, searched from `from` on with growing strides.
-#[inline]
-pub(crate) fn advance(timestamps: &[i64], from: usize, time: i64) -> usize {
-    let is_before = |index: usize| timestamps.get(index).is_some_and(|&timestamp| timestamp <= time);
-    let mut low = from;
-    let mut stride = 1;
-    while is_before(low + stride - 1) {
-        low += stride;
-        stride *= 2;
-    }
-    // The answer lies in low..low + stride.
-    let high = (low + stride - 1).min(timestamps.len());
-    match timestamps.get(low..high) {
-        Some(rest) => low + rest.partition_point(|&timestamp| timestamp <= time),
-        None => timestamps.len(),
     }
 }
 

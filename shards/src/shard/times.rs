@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 
 use crate::model::TimeRange;
 use crate::model::need::{Need, Windows};
+use crate::model::time::advance;
 
 /// Memory for columns of one read; little in tests, so that they see it filled.
 const BYTES_MAX: usize = if cfg!(test) { 32 << 10 } else { 8 << 20 };
@@ -140,16 +141,4 @@ impl Times {
         places.dedup();
         self.places = places;
     }
-}
-
-/// Index of the first timestamp after `time_ms`, searched from `from` on with growing strides.
-fn advance(times: &[i64], from: usize, time_ms: i64) -> usize {
-    let is_before = |index: usize| times.get(index).is_some_and(|time| *time <= time_ms);
-    let (mut low, mut stride) = (from, 1);
-    while is_before(low + stride - 1) {
-        low += stride;
-        stride *= 2;
-    }
-    let high = (low + stride - 1).min(times.len());
-    low + times.get(low..high).map_or(0, |rest| rest.partition_point(|time| *time <= time_ms))
 }

@@ -1,9 +1,10 @@
 //! Instant selection: the value a series has at each step.
 
 use shards::model::is_stale_nan;
+use shards::model::time::advance;
 
 use crate::promql::value::ABSENT;
-use crate::promql::window::{Grid, advance};
+use crate::promql::window::Grid;
 
 /// Fills `out` with the last sample at or before each time of `reference`, unless it is older than
 /// the lookback or a staleness marker; or with the time of that sample in seconds.
