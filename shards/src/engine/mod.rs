@@ -126,7 +126,7 @@ impl EngineOptions {
             future_ms_max: 10 * 60_000,
             series_max: 10_000_000,
             memtable_bytes: 128 << 20,
-            flush_wal_bytes: 96 << 20,
+            flush_wal_bytes: 64 << 20,
             flush_after: Duration::from_secs(2 * 3600),
             cache_bytes: 32 << 20,
             merge_bytes_per_second: None,

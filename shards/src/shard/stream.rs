@@ -19,6 +19,8 @@ use crate::part::ChunkRef;
 
 /// Series that are looked up at once.
 const BATCH_SERIES: usize = 64;
+/// Bytes that the labels of most series have at most.
+const LABELS_LEN: usize = 384;
 
 /// One series: where its samples are.
 #[derive(Debug, Default)]
@@ -147,27 +149,28 @@ impl SeriesStream {
             }
         }
         self.blocks.retain(|block| !block.ahead.is_empty());
-        let mut least = self.ahead.front().map(|located| located.labels.as_slice());
-        for block in &self.blocks {
-            let labels = block.ahead.front().map(|located| located.labels.as_slice());
-            if least.is_none() || labels < least {
-                least = labels;
+        // Whose first series is the least, the registry's or that of which block.
+        let mut least = self.ahead.front().map(|located| (None, located.labels.as_slice()));
+        for (index, block) in self.blocks.iter().enumerate() {
+            if let Some(located) = block.ahead.front()
+                && least.is_none_or(|(_, labels)| located.labels.as_slice() < labels)
+            {
+                least = Some((Some(index), located.labels.as_slice()));
             }
         }
-        let Some(least) = least.map(<[u8]>::to_vec) else { return Ok(None) };
-        let is_it = |located: &Located| located.labels == least;
-        let mut joined = match self.ahead.front() {
-            Some(front) if is_it(front) => self.ahead.pop_front().unwrap_or_default(),
-            _ => Located::default(),
+        let Some((holder, _)) = least else { return Ok(None) };
+        let holder = match holder {
+            Some(index) => self.blocks.get_mut(index).map(|block| &mut block.ahead),
+            None => Some(&mut self.ahead),
         };
+        let Some(mut joined) = holder.and_then(VecDeque::pop_front) else { return Ok(None) };
         for block in &mut self.blocks {
-            if block.ahead.front().is_some_and(is_it)
+            if block.ahead.front().is_some_and(|located| located.labels == joined.labels)
                 && let Some(located) = block.ahead.pop_front()
             {
                 joined.chunks.extend(located.chunks);
             }
         }
-        joined.labels = least;
         if joined.known_from_ms.is_some() {
             let mut chunks = std::mem::take(&mut joined.chunks);
             chunks.retain(|(part, _)| self.view.parts.get(*part).is_some_and(|part| joined.needs(part)));
@@ -186,7 +189,7 @@ impl SeriesStream {
         let mut found: Vec<Located> = {
             let state = self.view.shard().state.borrow();
             let locate = |series: &SeriesRef| {
-                let mut located = Located::default();
+                let mut located = Located { labels: Vec::with_capacity(LABELS_LEN), ..Located::default() };
                 state.registry.labels_into(*series, &mut located.labels);
                 located
             };
