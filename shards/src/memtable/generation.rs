@@ -97,10 +97,10 @@ impl Generation {
     #[inline]
     pub(super) fn find_head(&self, series: SeriesRef, frozen: Option<&Self>) -> Option<u32> {
         let index = self.head_index(series);
-        match (index, frozen) {
-            (Some(index), _) => self.heads.get(index).into_iter().for_each(prefetch),
-            (None, Some(frozen)) => frozen.prefetch_index(series),
-            (None, None) => {}
+        if let Some(head) = index.and_then(|index| self.heads.get(index)) {
+            prefetch(head);
+        } else if let Some(frozen) = frozen {
+            frozen.prefetch_index(series);
         }
         index
     }

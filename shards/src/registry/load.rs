@@ -1,6 +1,7 @@
 //! Taking up the series table at once: labels are looked up once per frame of the table, and posting
 //! lists are filled in order of numbers when all series are there.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::file::Entry;
@@ -38,9 +39,8 @@ struct Coming {
     series: SeriesRef,
     key: SeriesKey,
     list: LabelList,
-    /// Whether it comes after the one before is to be found out, or known.
-    first: bool,
-    ascends: bool,
+    /// Whether it comes after the one before in label order, where the table tells.
+    follows: Option<bool>,
 }
 
 impl Registry {
@@ -87,8 +87,8 @@ impl Loader<'_> {
         }
         registry.table.prefetch(key);
         self.skipped = false;
-        let (first, ascends) = (entry.first || skipped, entry.ascends && !skipped);
-        let coming = Coming { series: entry.series, key, list: registry.keep_list(), first, ascends };
+        let follows = (!entry.first && !skipped).then_some(entry.ascends);
+        let coming = Coming { series: entry.series, key, list: registry.keep_list(), follows };
         self.take_up_one(Some(coming));
         Ok(())
     }
@@ -98,7 +98,7 @@ impl Loader<'_> {
         let Some(place) = self.coming.get_mut(self.oldest) else { return };
         let arrived = std::mem::replace(place, next);
         self.oldest = (self.oldest + 1) % AHEAD;
-        let Some(Coming { series, key, list, first, ascends }) = arrived else { return };
+        let Some(Coming { series, key, list, follows }) = arrived else { return };
         let registry = &mut *self.registry;
         let known = registry.find(key);
         if known == Some(series) {
@@ -110,10 +110,9 @@ impl Loader<'_> {
             registry.vacate(series, key);
         }
         registry.enter(series, key, list);
-        let follows = |last: SeriesRef| {
-            ascends || first && registry.compare(last.0, series.0) == std::cmp::Ordering::Less
-        };
-        self.in_order = self.in_order && self.last.is_none_or(follows);
+        let is_behind =
+            |last: SeriesRef| follows.unwrap_or_else(|| registry.compare(last.0, series.0) == Ordering::Less);
+        self.in_order = self.in_order && self.last.is_none_or(is_behind);
         if self.in_order {
             self.ordered += 1;
             self.last = Some(series);

@@ -13,8 +13,6 @@ use crate::model::SeriesRef;
 
 /// No rank.
 const NONE: u32 = u32::MAX;
-/// Sections in order that are merged as they are: a loaded table has few.
-const SECTIONS_MAX: usize = 8;
 
 /// Places of all series in label order at one moment. May go to other threads.
 #[derive(Debug, Default)]
@@ -82,20 +80,9 @@ impl Registry {
         self.ranks = std::sync::Arc::new(Ranks { by_number });
     }
 
-    /// Sorts series by their labels.
+    /// Sorts series by their labels. The labels that occur are sorted first, so that series are
+    /// compared by the places of their labels: many have the same, and numbers compare fast.
     fn sort(&self, fresh: &mut [u32]) {
-        let in_order = |[left, right]: &[u32; 2]| self.compare(*left, *right) != Ordering::Greater;
-        let breaks = fresh.array_windows().filter(|pair| !in_order(pair)).take(SECTIONS_MAX).count();
-        if breaks < SECTIONS_MAX {
-            fresh.sort_by(|left, right| self.compare(*left, *right));
-        } else {
-            self.sort_by_places(fresh);
-        }
-    }
-
-    /// The labels that occur are sorted first, so that series are compared by the places of their
-    /// labels: many have the same, and numbers compare fast.
-    fn sort_by_places(&self, fresh: &mut [u32]) {
         let mut occurs = vec![false; self.pairs.end() as usize];
         for pair in fresh.iter().flat_map(|series| self.pairs_of(*series)) {
             if let Some(occurs) = occurs.get_mut(*pair as usize) {

@@ -167,14 +167,10 @@ impl SeriesStream {
         for block in &mut self.blocks {
             if block.ahead.front().is_some_and(|located| located.labels == joined.labels)
                 && let Some(located) = block.ahead.pop_front()
+                && self.view.parts.get(block.part).is_some_and(|part| joined.needs(part))
             {
                 joined.chunks.extend(located.chunks);
             }
-        }
-        if joined.known_from_ms.is_some() {
-            let mut chunks = std::mem::take(&mut joined.chunks);
-            chunks.retain(|(part, _)| self.view.parts.get(*part).is_some_and(|part| joined.needs(part)));
-            joined.chunks = chunks;
         }
         Ok(Some(joined))
     }
