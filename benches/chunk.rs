@@ -224,7 +224,6 @@ fn timestamps(c: &mut Criterion) {
         let mut read = Vec::new();
         group.bench_function("decode/timestamps", |b| {
             b.iter(|| {
-                read.clear();
                 decoder.decode_timestamps(&bytes, COLUMN_LEN, &mut read).unwrap();
                 black_box(&read);
             });

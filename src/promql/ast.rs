@@ -209,6 +209,14 @@ pub struct Grouping {
     pub labels: Vec<Arc<str>>,
 }
 
+impl Grouping {
+    /// Whether all series are in one group.
+    #[must_use]
+    pub const fn is_total(&self) -> bool {
+        !self.without && self.labels.is_empty()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct AggregateExpr {
     pub op: AggregateOp,

@@ -89,7 +89,7 @@ impl Display for VectorMatching {
 impl Display for AggregateExpr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(self.op.as_str())?;
-        if self.grouping.without || !self.grouping.labels.is_empty() {
+        if !self.grouping.is_total() {
             write!(f, " {} (", if self.grouping.without { "without" } else { "by" })?;
             label_names(&self.grouping.labels, f)?;
             f.write_str(") ")?;

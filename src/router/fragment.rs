@@ -86,6 +86,9 @@ async fn run(
 ) -> Result<FragmentOutput, EvalError> {
     budget.check()?;
     let mut cursor = shard.select_needed(&fragment.matchers, fragment.range(), fragment.need());
+    if !fragment.needs_labels() {
+        cursor = cursor.without_labels();
+    }
     let mut runner = FragmentRunner::new(fragment);
     let mut columns = SampleColumns::default();
     let mut series = 0_u64;

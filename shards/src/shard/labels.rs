@@ -111,7 +111,11 @@ impl Shard {
                 selected.fold(RoaringBitmap::new(), |union, selected| union | selected)
             }
         };
-        view.present(candidates, range)
+        let mut present = RoaringBitmap::new();
+        view.for_each_present(&candidates, range, |series| {
+            let _ = present.try_push(series.0);
+        });
+        present
     }
 
     /// Hands over the series that satisfy one of the selectors and have samples in the range, some

@@ -23,12 +23,20 @@ pub struct SeriesCursor {
     shard: Rc<Shard>,
     matchers: Vec<Matcher>,
     range: TimeRange,
+    labelled: bool,
     stream: Option<SeriesStream>,
     fetched: VecDeque<Fetched>,
     fetcher: super::fetch::Fetcher,
 }
 
 impl SeriesCursor {
+    /// For a reader that does not look at labels: they may come empty.
+    #[must_use]
+    pub const fn without_labels(mut self) -> Self {
+        self.labelled = false;
+        self
+    }
+
     /// The next series that has samples in the range, with these samples in `columns`.
     pub async fn next(&mut self, columns: &mut SampleColumns) -> Result<Option<Labels>> {
         loop {
@@ -37,9 +45,12 @@ impl SeriesCursor {
                 Some(stream) => stream,
                 none => {
                     let view = View::take_ranked(&self.shard);
-                    none.insert(
-                        SeriesStream::begin(view, &self.matchers, self.range, self.fetcher.need()).await?,
-                    )
+                    let mut stream =
+                        SeriesStream::begin(view, &self.matchers, self.range, self.fetcher.need()).await?;
+                    if !self.labelled {
+                        stream.leave_labels();
+                    }
+                    none.insert(stream)
                 }
             };
             if self.fetched.is_empty() {
@@ -77,6 +88,7 @@ impl Shard {
             shard: Rc::clone(self),
             matchers: matchers.to_vec(),
             range,
+            labelled: true,
             stream: None,
             fetched: VecDeque::new(),
             fetcher: super::fetch::Fetcher::new(range, need),

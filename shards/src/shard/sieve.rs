@@ -48,6 +48,11 @@ impl Sieve {
             Need::Last(_) => true,
             Need::Ends(_) | Need::Greatest(_) | Need::Least(_) => is_ascending(bytes, count)?,
         };
+        if self.need == Need::All && times.inside == (0..count) {
+            decoder.decode_values(bytes, count, &mut out.values)?;
+            out.timestamps_ms.extend_from_slice(&times.times);
+            return Ok(());
+        }
         if !alone {
             self.dense.clear();
             decoder.decode_values(bytes, count, &mut self.dense)?;

@@ -54,6 +54,8 @@ pub(super) struct SeriesStream {
     range: TimeRange,
     /// Of the samples until then the last one alone is needed.
     last_until_ms: Option<i64>,
+    /// Whether series of the registry come with their labels.
+    labelled: bool,
     /// Of the registry, in label order.
     refs: std::vec::IntoIter<SeriesRef>,
     ahead: VecDeque<Located>,
@@ -67,8 +69,14 @@ impl View {
         Self::take(shard)
     }
 
-    /// Numbers of those series of the registry that memtable and runs have in the range.
-    pub(super) fn present(&self, candidates: RoaringBitmap, range: TimeRange) -> RoaringBitmap {
+    /// Calls `each` with those series of the registry that memtable and runs have in the range, in
+    /// order of their numbers.
+    pub(super) fn for_each_present(
+        &self,
+        candidates: &RoaringBitmap,
+        range: TimeRange,
+        mut each: impl FnMut(SeriesRef),
+    ) {
         let state = self.shard().state.borrow();
         let runs: Vec<_> = self
             .parts
@@ -83,14 +91,12 @@ impl View {
                     bounds.is_some_and(|(first_ms, last_ms)| range.overlaps_inclusive(first_ms, last_ms))
                 })
             };
-            let mut present = RoaringBitmap::new();
             for series in candidates {
                 if in_memory(series) || runs.iter().any(|run| run.numbers().contains(series)) {
-                    let _ = present.try_push(series);
+                    each(SeriesRef(series));
                 }
             }
-            present
-        })
+        });
     }
 }
 
@@ -108,11 +114,10 @@ impl SeriesStream {
             _ => None,
         };
         let selected = view.shard().state.borrow().registry.select(matchers);
-        let present = view.present(selected, range);
-        let mut ranked: Vec<_> = present
-            .into_iter()
-            .filter_map(|series| view.rank(SeriesRef(series)).map(|rank| (rank, SeriesRef(series))))
-            .collect();
+        let mut ranked: Vec<(u32, SeriesRef)> = Vec::new();
+        view.for_each_present(&selected, range, |series| {
+            ranked.extend(view.rank(series).map(|rank| (rank, series)));
+        });
         ranked.sort_unstable();
         let refs: Vec<SeriesRef> = ranked.into_iter().map(|(_, series)| series).collect();
         let mut blocks = Vec::new();
@@ -131,7 +136,13 @@ impl SeriesStream {
                 });
             }
         }
-        Ok(Self { view, range, last_until_ms, refs: refs.into_iter(), ahead: VecDeque::new(), blocks })
+        let (refs, ahead) = (refs.into_iter(), VecDeque::new());
+        Ok(Self { view, range, last_until_ms, labelled: true, refs, ahead, blocks })
+    }
+
+    /// Leaves labels out where neither the join with blocks nor deletes ask for them.
+    pub(super) fn leave_labels(&mut self) {
+        self.labelled = !self.blocks.is_empty() || !self.view.deletes.is_empty();
     }
 
     pub(super) const fn view(&self) -> &View {
@@ -185,8 +196,11 @@ impl SeriesStream {
         let mut found: Vec<Located> = {
             let state = self.view.shard().state.borrow();
             let locate = |series: &SeriesRef| {
-                let mut located = Located { labels: Vec::with_capacity(LABELS_LEN), ..Located::default() };
-                state.registry.labels_into(*series, &mut located.labels);
+                let mut located = Located::default();
+                if self.labelled {
+                    located.labels.reserve(LABELS_LEN);
+                    state.registry.labels_into(*series, &mut located.labels);
+                }
                 located
             };
             let mut found: Vec<Located> = wanted.iter().map(locate).collect();

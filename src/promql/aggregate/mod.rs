@@ -33,7 +33,11 @@ impl Grouper {
     /// Number of the group of a series; the labels when the group is new.
     pub(crate) fn group(&mut self, labels: &Labels) -> (usize, Option<Labels>) {
         self.key.clear();
-        if self.grouping.without || !self.grouping.labels.is_empty() {
+        if self.grouping.is_total() {
+            if !self.groups.is_empty() {
+                return (0, None);
+            }
+        } else {
             for (name, value) in labels.iter() {
                 if is_kept(&self.grouping, name) {
                     put_label(&mut self.key, name, value);

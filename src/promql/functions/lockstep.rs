@@ -15,7 +15,9 @@ use std::ops::Range;
 use super::range::RangeInput;
 use crate::promql::kahan;
 
-/// Windows that are looked at together.
+/// Windows of which it is decided together whether their values are narrow, at first.
+const SPAN: usize = 64;
+/// Windows that are summed together.
 const GROUP: usize = 8;
 /// Windows whose errors are summed at the same time.
 const LANES: usize = 4;
@@ -23,58 +25,85 @@ const LANES: usize = 4;
 /// Sum and compensation.
 type Sum = (f64, f64);
 
+/// Working memory.
+#[derive(Debug, Default)]
+pub(crate) struct Lockstep {
+    /// Each with the step it belongs to.
+    windows: Vec<(usize, Range<usize>)>,
+    totals: Vec<i64>,
+}
+
 /// Sets `out` of every window that has samples to `value` of its sum, the compensation and the
 /// number of samples; or to `slowly` of its samples when the sum is not finite.
 pub(super) fn each_sum(
     input: &RangeInput<'_>,
+    memory: &mut Lockstep,
     out: &mut [f64],
     value: impl Fn(f64, f64, f64) -> f64,
     slowly: impl Fn(&[f64]) -> f64,
 ) {
-    let mut steps = [0; GROUP];
-    let mut windows = [const { 0..0 }; GROUP];
-    let mut waiting = 0;
-    let mut totals = Vec::new();
-    let mut flush = |steps: &[usize], windows: &[Range<usize>; GROUP]| {
-        let samples = |window: &Range<usize>| input.values.get(window.clone()).unwrap_or_default();
-        let start = windows.iter().map(|window| window.start).min().unwrap_or(0);
-        let end = windows.iter().map(|window| window.end).max().unwrap_or(0);
-        let sums = match Unit::of(samples(&(start..end))) {
-            Some(unit) => {
-                unit.running_totals(samples(&(start..end)), &mut totals);
-                let total = |place: usize| totals.get(place - start).copied().unwrap_or(0);
-                let totals =
-                    windows.each_ref().map(|window| total(window.end).wrapping_sub(total(window.start)));
-                unit.sums(windows.each_ref().map(samples), totals)
-            }
-            None => sums(windows.each_ref().map(samples)),
-        };
-        for ((step, window), (sum, compensation)) in steps.iter().zip(windows).zip(sums) {
-            if let Some(out) = out.get_mut(*step) {
-                *out = if sum.is_finite() && compensation.is_finite() {
-                    value(sum, compensation, window.len() as f64)
-                } else {
-                    slowly(samples(window))
-                };
-            }
+    let Lockstep { windows, totals } = memory;
+    let mut put = |(step, window): &(usize, Range<usize>), (sum, compensation): Sum| {
+        if let Some(out) = out.get_mut(*step) {
+            *out = if sum.is_finite() && compensation.is_finite() {
+                value(sum, compensation, window.len() as f64)
+            } else {
+                slowly(samples(input.values, window))
+            };
         }
     };
-    for (step, window) in input.windows().filter(|(_, window)| !window.is_empty()) {
-        if waiting == 0 {
-            windows.fill(window.clone());
+    let mut all = input.windows().filter(|(_, window)| !window.is_empty());
+    loop {
+        windows.clear();
+        windows.extend(all.by_ref().take(SPAN));
+        if windows.is_empty() {
+            return;
         }
-        if let (Some(place), Some(lane)) = (steps.get_mut(waiting), windows.get_mut(waiting)) {
-            (*place, *lane) = (step, window);
+        if each_narrow_sum(input.values, windows, totals, &mut put) {
+            continue;
         }
-        waiting += 1;
-        if waiting == GROUP {
-            flush(&steps, &windows);
-            waiting = 0;
+        for group in windows.chunks(GROUP) {
+            if !each_narrow_sum(input.values, group, totals, &mut put) {
+                let sums = sums(lanes(input.values, group));
+                group.iter().zip(sums).for_each(|(window, sum)| put(window, sum));
+            }
         }
     }
-    if waiting > 0 {
-        flush(steps.get(..waiting).unwrap_or_default(), &windows);
+}
+
+/// Calls `put` with the sum of each of some windows; does nothing and returns false where their
+/// values are not narrow. The windows are in order of time.
+fn each_narrow_sum(
+    values: &[f64],
+    windows: &[(usize, Range<usize>)],
+    totals: &mut Vec<i64>,
+    mut put: impl FnMut(&(usize, Range<usize>), Sum),
+) -> bool {
+    let (Some((_, first)), Some((_, last))) = (windows.first(), windows.last()) else { return true };
+    let span = samples(values, &(first.start..last.end));
+    let Some(unit) = Unit::of(span) else { return false };
+    unit.running_totals(span, totals);
+    let before = |place: usize| totals.get(place - first.start).copied().unwrap_or(0);
+    for group in windows.chunks(GROUP) {
+        let exact = from_fn(|at| {
+            group.get(at).map_or(0, |(_, window)| before(window.end).wrapping_sub(before(window.start)))
+        });
+        let sums = unit.sums(lanes(values, group), exact);
+        group.iter().zip(sums).for_each(|(window, sum)| put(window, sum));
     }
+    true
+}
+
+fn samples<'v>(values: &'v [f64], window: &Range<usize>) -> &'v [f64] {
+    values.get(window.clone()).unwrap_or_default()
+}
+
+/// The samples of a group of windows; those of its first one again where it is not full.
+fn lanes<'v>(values: &'v [f64], group: &[(usize, Range<usize>)]) -> [&'v [f64]; GROUP] {
+    from_fn(|at| {
+        let window = group.get(at).or_else(|| group.first());
+        window.map_or(&[][..], |(_, window)| samples(values, window))
+    })
 }
 
 /// Bits of the fraction of a double.
@@ -256,7 +285,7 @@ mod tests {
                 let result = |total: f64, lost: f64, count: f64| {
                     if sum { total + lost } else { total / count + lost / count }
                 };
-                each_sum(&input, &mut together, result, single);
+                each_sum(&input, &mut Lockstep::default(), &mut together, result, single);
                 input.each_window(&mut apart, |_, _, values| single(values));
                 let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
                 prop_assert_eq!(bits(&together), bits(&apart));

@@ -126,6 +126,7 @@ pub(crate) struct Scratch {
     pub(crate) floats: Vec<f64>,
     pub(crate) indices: Vec<u32>,
     pub(crate) deque: std::collections::VecDeque<usize>,
+    pub(crate) lockstep: lockstep::Lockstep,
 }
 
 impl RangeFunction {
@@ -178,9 +179,12 @@ impl RangeFunction {
             }
             Self::AvgOverTime => {
                 let mean = |sum, lost, count| sum / count + lost / count;
-                lockstep::each_sum(input, out, mean, over_time::avg);
+                lockstep::each_sum(input, &mut scratch.lockstep, out, mean, over_time::avg);
             }
-            Self::SumOverTime => lockstep::each_sum(input, out, |sum, lost, _| sum + lost, over_time::sum),
+            Self::SumOverTime => {
+                let sum = |sum, lost, _| sum + lost;
+                lockstep::each_sum(input, &mut scratch.lockstep, out, sum, over_time::sum);
+            }
             Self::CountOverTime => input.each_window(out, |_, _, values| values.len() as f64),
             Self::MinOverTime => over_time::extreme(input, scratch, out, |new, old| new < old),
             Self::MaxOverTime => over_time::extreme(input, scratch, out, |new, old| new > old),

@@ -67,6 +67,17 @@ impl Fragment {
             WindowFunction::Raw { .. } => Need::All,
         }
     }
+
+    /// Whether labels of single series matter: to what comes out, to what is refused, or to what is
+    /// told about a series.
+    #[must_use]
+    pub fn needs_labels(&self) -> bool {
+        let total = self.reduce.as_ref().is_some_and(|reduction| {
+            matches!(reduction.op, ReduceOp::Aggregate(_)) && reduction.grouping.is_total()
+        });
+        let instant = matches!(self.window, WindowFunction::Instant | WindowFunction::InstantTimestamp);
+        !(total && instant && self.name != NameRule::Drop)
+    }
 }
 
 /// From the samples of one series to one value per step.

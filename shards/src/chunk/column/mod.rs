@@ -159,15 +159,16 @@ impl Decoder {
         self.values.decode_at(bytes, count, places, out).inspect_err(|_| out.truncate(base))
     }
 
-    /// Appends the `count` timestamps of a column; `out` stays as it was on an error.
+    /// Replaces `out` by the `count` timestamps of a column, or by nothing on an error.
     pub fn decode_timestamps(
         &mut self,
         bytes: &[u8],
         count: usize,
         out: &mut Vec<i64>,
     ) -> Result<(), ChunkError> {
+        out.clear();
         check_count(count)?;
-        self.times.decode(bytes, count, out)
+        self.times.decode(bytes, count, out).inspect_err(|_| out.clear())
     }
 
     /// Appends the `count` integers of a column; `out` stays as it was on an error.

@@ -92,12 +92,12 @@ fn interval(timestamps_ms: &[i64]) -> u64 {
 /// Reads columns of timestamps.
 #[derive(Debug, Default)]
 pub(super) struct TimeDecoder {
-    ungapped: Vec<i64>,
     gaps: Vec<(usize, u64)>,
     ints: IntDecoder,
 }
 
 impl TimeDecoder {
+    /// Replaces `out` by the timestamps; on an error it holds anything.
     pub(super) fn decode(
         &mut self,
         bytes: &[u8],
@@ -115,22 +115,21 @@ impl TimeDecoder {
             self.read_gaps(&mut cursor, count)?;
         }
         let body = Body::read(cursor, shape, count)?;
-        self.ints.decode(&body, |_| true, &mut self.ungapped)?;
+        self.ints.decode(&body, |_| true, out)?;
         let mut from = 0;
         let mut moved = 0u64;
         for (at, len) in self.gaps.iter().copied().chain([(count, 0)]) {
-            let part = self.ungapped.get_mut(from..at).ok_or(ChunkError::Corrupt)?;
+            let part = out.get_mut(from..at).ok_or(ChunkError::Corrupt)?;
             if moved != 0 {
                 part.iter_mut().for_each(|time| *time = time.wrapping_add(moved as i64));
             }
             from = at;
             moved = moved.wrapping_add(len);
         }
-        let ascending = self.ungapped.array_windows().fold(true, |all, [before, time]| all & (before < time));
+        let ascending = out.array_windows().fold(true, |all, [before, time]| all & (before < time));
         if !ascending {
             return Err(ChunkError::Unordered);
         }
-        out.extend_from_slice(&self.ungapped);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::world::{EPOCH, HOUR, Samples, World};
+use super::world::{EPOCH, HOUR, Samples, World, labels};
 use crate::model::need::{Need, Windows};
 use crate::model::{SampleColumns, TimeRange, is_stale_nan};
 
@@ -29,6 +29,10 @@ pub(super) fn check(world: &World, all: &Samples, visible: TimeRange) {
         let needs = [Need::Last(windows), Need::Ends(windows), Need::Greatest(windows), Need::Least(windows)];
         for need in needs {
             let read = world.read_needed(&[], range, need);
+            let mut labelled: Vec<_> = read.iter().collect();
+            labelled.sort_by_key(|(number, _)| labels(**number).as_bytes().to_vec());
+            let unlabelled = world.read_unlabelled(&[], range, need);
+            assert!(unlabelled.iter().map(samples_of).eq(labelled.iter().map(|(_, read)| samples_of(read))));
             for (number, samples) in all {
                 let whole: Series = samples
                     .iter()
@@ -42,10 +46,13 @@ pub(super) fn check(world: &World, all: &Samples, visible: TimeRange) {
     }
 }
 
+fn samples_of(read: &SampleColumns) -> Series {
+    read.timestamps_ms.iter().copied().zip(read.values.iter().map(|value| value.to_bits())).collect()
+}
+
 fn check_series(need: &Need, windows: &Windows, whole: &Series, read: &SampleColumns) {
     assert!(read.timestamps_ms.is_sorted_by(|left, right| left < right));
-    let bits = read.values.iter().map(|value| value.to_bits());
-    let kept: Series = read.timestamps_ms.iter().copied().zip(bits).collect();
+    let kept = samples_of(read);
     assert!(kept.iter().all(|(time, bits)| whole.get(time) == Some(bits)), "samples that were never stored");
     for window in 0..windows.count {
         let end_ms = windows.end_of(window);

@@ -103,6 +103,22 @@ impl World {
         series
     }
 
+    /// Likewise, by a reader that does not look at labels.
+    pub(super) fn read_unlabelled(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        need: Need,
+    ) -> Vec<SampleColumns> {
+        let mut cursor = self.shard.select_needed(matchers, range, need).without_labels();
+        let mut columns = SampleColumns::default();
+        let mut series = Vec::new();
+        while block_on(cursor.next(&mut columns)).unwrap().is_some() {
+            series.push(columns.clone());
+        }
+        series
+    }
+
     /// Everything in a range.
     pub(super) fn read(&self, matchers: &[Matcher], range: TimeRange) -> Samples {
         let mut cursor = self.shard.select(matchers, range);
