@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_lite::future::block_on;
-use shards::model::{Labels, Matcher};
+use shards::model::{Labels, Matcher, SampleColumns};
 use tsdb::promql::eval::{EvalError, FragmentHost, FragmentOutput, FragmentRunner, evaluate};
 use tsdb::promql::plan::{Fragment, Plan, QueryParams, QueryTimes};
 use tsdb::promql::{ParserOptions, parse};
@@ -18,8 +18,7 @@ const STEPS: i64 = 240;
 
 struct Stored {
     labels: Labels,
-    timestamps: Vec<i64>,
-    values: Vec<f64>,
+    columns: SampleColumns,
 }
 
 /// One shard in memory.
@@ -33,7 +32,7 @@ impl FragmentHost for MemoryHost {
         };
         for one in &self.0 {
             if fragment.matchers.iter().all(|matcher| matches(one, matcher)) {
-                runner.push(&one.labels, &one.timestamps, &one.values, &[])?;
+                runner.push(&one.labels, &one.columns)?;
             }
         }
         Ok(vec![runner.finish()])
@@ -62,15 +61,15 @@ fn host() -> MemoryHost {
                 ("job", "node".to_owned()),
                 ("mode", ["idle", "user", "system", "iowait"][index / 16 % 4].to_owned()),
             ]);
-            let mut value = 0.0;
-            let values = (0..SAMPLES)
-                .map(|_| {
-                    value += (random() % 1_500) as f64 / 100.0;
-                    value
-                })
-                .collect();
+            let (mut value, mut columns) = (0.0, SampleColumns::default());
+            let values = (0..SAMPLES).map(|_| {
+                value += (random() % 1_500) as f64 / 100.0;
+                value
+            });
+            columns.values.extend(values);
             let phase = (random() % 15_000) as i64;
-            Stored { labels, timestamps: (0..SAMPLES as i64).map(|at| at * 15_000 + phase).collect(), values }
+            columns.timestamps_ms.extend((0..SAMPLES as i64).map(|at| at * 15_000 + phase));
+            Stored { labels, columns }
         })
         .collect();
     MemoryHost(series)

@@ -96,7 +96,7 @@ async fn run(
         let next = cursor.next(&mut columns).await;
         let Some(labels) = next.map_err(|error| EvalError::Storage(error.to_string()))? else { break };
         budget.count(columns.timestamps_ms.len() as u64);
-        runner.push(&labels, &columns.timestamps_ms, &columns.values, &columns.places)?;
+        runner.push(&labels, &columns)?;
         series += 1;
         if series.is_multiple_of(CHECK_EVERY) {
             budget.check()?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_lite::future::block_on;
-use shards::model::{Labels, Matcher};
+use shards::model::{Labels, Matcher, SampleColumns};
 use tsdb::promql::ast::Expr;
 use tsdb::promql::eval::{EvalError, FragmentHost, FragmentOutput, FragmentRunner, evaluate};
 use tsdb::promql::plan::{Fragment, Plan, QueryParams, QueryTimes};
@@ -66,6 +66,8 @@ impl FragmentHost for Host {
         let range = fragment.range();
         let mut runners: Vec<FragmentRunner<'_>> =
             (0..SHARDS).map(|_| FragmentRunner::new(&fragment)).collect();
+        // Series that have the same times say so, as those of a shard do.
+        let mut times: BTreeMap<Vec<i64>, SampleColumns> = BTreeMap::new();
         for (index, (labels, samples)) in self.series.iter().enumerate() {
             let matches = |matcher: &Matcher| matcher.matches(labels.get(matcher.name()).unwrap_or_default());
             if !fragment.matchers.iter().all(matches) {
@@ -73,9 +75,17 @@ impl FragmentHost for Host {
             }
             let (timestamps, values): (Vec<i64>, Vec<f64>) =
                 samples.iter().filter(|(time_ms, _)| range.contains(**time_ms)).unzip();
+            let columns = times.entry(timestamps).or_insert_with_key(|timestamps| {
+                let mut columns = SampleColumns::default();
+                columns.timestamps_ms.extend_from_slice(timestamps);
+                columns.number_times();
+                columns
+            });
+            columns.values = values;
+            let labels = if fragment.needs_labels() { labels } else { &Labels::empty() };
             // Not in the order of labels, as hashing would do it.
             if let Some(runner) = runners.get_mut(index * 7 % SHARDS) {
-                runner.push(labels, &timestamps, &values, &[])?;
+                runner.push(labels, columns)?;
             }
         }
         Ok(runners.into_iter().map(FragmentRunner::finish).collect())

@@ -1,6 +1,11 @@
 //! Samples of one series as two columns.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::time::TimeRange;
+
+/// The next [`SampleColumns::times_number`].
+static NEXT_TIMES: AtomicU64 = AtomicU64::new(1);
 
 /// Samples of one series as two columns of equal length, sorted by time, times unique.
 #[derive(Debug, Clone, Default)]
@@ -9,10 +14,25 @@ pub struct SampleColumns {
     pub values: Vec<f64>,
     /// If samples were left out: the place of each among all, staleness markers not counted.
     pub places: Vec<u32>,
+    times_number: u64,
 }
 
 impl SampleColumns {
+    /// Columns of the same number, if it is not 0, have the same timestamps and places: series of one
+    /// target often have.
+    #[must_use]
+    pub const fn times_number(&self) -> u64 {
+        self.times_number
+    }
+
+    /// Gives timestamps and places that other series may have as well a number of their own.
+    pub fn number_times(&mut self) -> u64 {
+        self.times_number = NEXT_TIMES.fetch_add(1, Ordering::Relaxed);
+        self.times_number
+    }
+
     pub fn clear(&mut self) {
+        self.times_number = 0;
         self.timestamps_ms.clear();
         self.values.clear();
         self.places.clear();
@@ -31,6 +51,7 @@ impl SampleColumns {
     /// Adds later writes: samples that are sorted, wherever they lie in time. Of equal timestamps
     /// they stay.
     pub fn overlay(&mut self, newer_ms: &[i64], newer_values: &[f64]) {
+        self.times_number = 0;
         let ahead = self.timestamps_ms.last().zip(newer_ms.first()).is_none_or(|(last, first)| last < first);
         if ahead {
             self.timestamps_ms.extend_from_slice(newer_ms);
@@ -42,6 +63,7 @@ impl SampleColumns {
 
     /// Takes out the samples of a range.
     pub fn remove(&mut self, range: TimeRange) {
+        self.times_number = 0;
         let begin = self.timestamps_ms.partition_point(|time| *time < range.start_ms);
         let end = self.timestamps_ms.partition_point(|time| *time < range.end_ms).max(begin);
         self.timestamps_ms.drain(begin..end);

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use super::damage;
 use super::sieve::Sieve;
 use super::stream::{Located, SeriesStream};
-use super::times::{Times, TimesCache};
+use super::times::{Times, TimesCache, TimesKey};
 use super::view::View;
 use crate::chunk::column::Decoder;
 use crate::codec::crc::unsealed;
@@ -32,6 +32,45 @@ pub(super) struct Fetched {
     pages: Rc<HashMap<usize, Loaded>>,
 }
 
+/// Which samples of a chunk are wanted.
+#[derive(Clone, Copy)]
+enum Sieved {
+    All,
+    /// Those that the reader needs; their times and places are added if `tell` is set.
+    Needed {
+        tell: bool,
+    },
+}
+
+/// The timestamps and places of the series before, if another series may have them as well.
+#[derive(Default)]
+struct SharedTimes {
+    /// See [`SampleColumns::times_number`].
+    number: u64,
+    /// Columns of timestamps, in order of time, with their lengths.
+    columns: Vec<(TimesKey, u32)>,
+}
+
+impl SharedTimes {
+    /// Whether `columns` hold them and `located` has them too.
+    fn are_of(&self, located: &Located, columns: &SampleColumns) -> bool {
+        self.number != 0
+            && columns.times_number() == self.number
+            && located.memory.is_empty()
+            && keys(located).eq(self.columns.iter().copied())
+    }
+
+    fn set(&mut self, located: &Located, columns: &mut SampleColumns) {
+        self.number = columns.number_times();
+        self.columns.clear();
+        self.columns.extend(keys(located));
+    }
+}
+
+fn keys(located: &Located) -> impl Iterator<Item = (TimesKey, u32)> {
+    located.chunks.iter().map(|(part, chunk)| ((*part, chunk.times.offset), chunk.count))
+}
+
 /// Reads and decodes chunks.
 pub(super) struct Fetcher {
     decoder: Decoder,
@@ -40,6 +79,7 @@ pub(super) struct Fetcher {
     /// For series of which all samples are needed, whatever the reader needs.
     whole: Sieve,
     times: TimesCache,
+    shared: SharedTimes,
     part: SampleColumns,
     scratch: Vec<u8>,
     ranges: Vec<TimeRange>,
@@ -53,6 +93,7 @@ impl Fetcher {
             sieve: Sieve::new(need),
             whole: Sieve::new(Need::All),
             times: TimesCache::default(),
+            shared: SharedTimes::default(),
             part: SampleColumns::default(),
             scratch: Vec::new(),
             ranges: Vec::new(),
@@ -102,13 +143,24 @@ impl Fetcher {
         Ok(())
     }
 
-    /// Adds the samples of a series in the range to `columns`: sorted, unique, newest write wins.
-    /// Where nothing overlaps, those that are not needed are left out.
+    /// Replaces `columns` by the samples of a series in the range: sorted, unique, newest write wins.
+    /// Where nothing overlaps, those that are not needed are left out. Best given the columns of the
+    /// series before.
     pub(super) fn decode(&mut self, view: &View, fetched: &mut Fetched, columns: &mut SampleColumns) {
-        if self.is_plain(view, fetched) {
-            self.decode_in_turn(view, fetched, columns);
-        } else {
+        if !self.is_plain(view, fetched) {
+            columns.clear();
             self.decode_overlaid(view, fetched, columns);
+            return;
+        }
+        if self.shared.are_of(&fetched.located, columns) {
+            columns.values.clear();
+            if self.decode_in_turn(view, fetched, false, columns) {
+                return;
+            }
+        }
+        columns.clear();
+        if self.decode_in_turn(view, fetched, true, columns) {
+            self.shared.set(&fetched.located, columns);
         }
     }
 
@@ -133,11 +185,26 @@ impl Fetcher {
             })
     }
 
-    fn decode_in_turn(&mut self, view: &View, fetched: &Fetched, columns: &mut SampleColumns) {
+    /// Whether the times decided alone which samples are needed. With `tell` false these are in
+    /// `columns` already, and if the answer is false, values are missing.
+    fn decode_in_turn(
+        &mut self,
+        view: &View,
+        fetched: &Fetched,
+        tell: bool,
+        columns: &mut SampleColumns,
+    ) -> bool {
         self.sieve.begin();
+        let mut by_times = true;
         for (index, chunk) in &fetched.located.chunks {
-            if let Some(pages) = fetched.pages.get(index)
-                && self.chunk(*index, chunk, pages, true, columns).is_none()
+            let pages = fetched.pages.get(index);
+            let decoded =
+                pages.map(|pages| self.chunk(*index, chunk, pages, Sieved::Needed { tell }, columns));
+            by_times &= decoded == Some(Some(true));
+            if !by_times && !tell {
+                return false;
+            }
+            if decoded == Some(None)
                 && let Some(part) = view.parts.get(*index)
             {
                 damage::report(view.shard(), part, "a chunk is damaged");
@@ -146,6 +213,7 @@ impl Fetcher {
         for (_, memory) in &fetched.located.memory {
             self.sieve.memory(&memory.timestamps_ms, &memory.values, columns);
         }
+        by_times && fetched.located.memory.is_empty()
     }
 
     fn decode_overlaid(&mut self, view: &View, fetched: &Fetched, columns: &mut SampleColumns) {
@@ -160,7 +228,7 @@ impl Fetcher {
             own.clear();
             for (_, chunk) in chunks.iter().filter(|(other, _)| *other == index) {
                 if let Some(pages) = fetched.pages.get(&index)
-                    && self.chunk(index, chunk, pages, false, &mut own).is_none()
+                    && self.chunk(index, chunk, pages, Sieved::All, &mut own).is_none()
                 {
                     damage::report(view.shard(), part, "a chunk is damaged");
                 }
@@ -192,15 +260,16 @@ impl Fetcher {
         }
     }
 
-    /// Adds the samples of a chunk that are in the range; `None` if it is damaged.
+    /// Adds the samples of a chunk that are in the range, see [`Sieve::column`]; `None` if it is
+    /// damaged.
     fn chunk(
         &mut self,
         part: usize,
         chunk: &ChunkRef,
         pages: &Loaded,
-        sieved: bool,
+        sieved: Sieved,
         out: &mut SampleColumns,
-    ) -> Option<()> {
+    ) -> Option<bool> {
         let count = chunk.count as usize;
         let key = (part, chunk.times.offset);
         let times = match self.times.get(key, count) {
@@ -215,7 +284,10 @@ impl Fetcher {
             }
         };
         let bytes = pages.get(chunk.values.offset, chunk.values.len as usize, &mut self.scratch)?;
-        let sieve = if sieved { &mut self.sieve } else { &mut self.whole };
-        sieve.column(&mut self.decoder, unsealed(bytes)?, &times, out).ok()
+        let (sieve, tell) = match sieved {
+            Sieved::All => (&mut self.whole, true),
+            Sieved::Needed { tell } => (&mut self.sieve, tell),
+        };
+        sieve.column(&mut self.decoder, unsealed(bytes)?, &times, tell, out).ok()
     }
 }

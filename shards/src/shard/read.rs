@@ -57,7 +57,6 @@ impl SeriesCursor {
                 self.fetcher.fill(stream, &mut self.fetched).await?;
             }
             let Some(mut fetched) = self.fetched.pop_front() else { return Ok(None) };
-            columns.clear();
             self.fetcher.decode(stream.view(), &mut fetched, columns);
             if !columns.is_empty() {
                 add(&self.shard.counters.select_series, 1);

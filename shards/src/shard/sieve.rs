@@ -10,6 +10,8 @@ use crate::chunk::column::{Decoder, is_ascending};
 use crate::model::need::Need;
 use crate::model::{SampleColumns, is_stale_nan};
 
+const MINUS_ZERO: u64 = (-0.0_f64).to_bits();
+
 /// Passes columns of one series, in order of time, and keeps what is needed of them.
 pub(super) struct Sieve {
     need: Need,
@@ -34,31 +36,49 @@ impl Sieve {
         self.passed = 0;
     }
 
-    /// Takes in an encoded column.
+    /// Takes in an encoded column. False if which samples are needed depended on their values, and
+    /// not on their times alone.
+    ///
+    /// With `tell` false the times and places are in `out` already: only values are added, or, if
+    /// the answer is false, nothing.
     pub(super) fn column(
         &mut self,
         decoder: &mut Decoder,
         bytes: &[u8],
         times: &Times,
+        tell: bool,
         out: &mut SampleColumns,
-    ) -> Result<(), ChunkError> {
+    ) -> Result<bool, ChunkError> {
         let count = times.times.len();
-        let alone = match self.need {
-            Need::All => false,
-            Need::Last(_) => true,
+        let by_times = match self.need {
+            Need::All | Need::Last(_) => true,
             Need::Ends(_) | Need::Greatest(_) | Need::Least(_) => is_ascending(bytes, count)?,
         };
-        if self.need == Need::All && times.inside == (0..count) {
-            decoder.decode_values(bytes, count, &mut out.values)?;
-            out.timestamps_ms.extend_from_slice(&times.times);
-            return Ok(());
-        }
-        if !alone {
+        if !by_times {
             self.dense.clear();
             decoder.decode_values(bytes, count, &mut self.dense)?;
-            self.decoded(times, out);
-            return Ok(());
+            return Ok(self.decoded(times, tell, out));
         }
+        if self.need == Need::All {
+            let (base, inside) = (out.values.len(), &times.inside);
+            decoder.decode_values(bytes, count, &mut out.values)?;
+            out.values.truncate(base + inside.end);
+            out.values.drain(base..base + inside.start);
+            if tell {
+                out.timestamps_ms.extend_from_slice(times.times.get(inside.clone()).unwrap_or_default());
+            }
+            return Ok(true);
+        }
+        self.put_places_of_rising(times);
+        decoder.decode_values_at(bytes, count, &self.places, &mut out.values)?;
+        if tell {
+            self.tell(times, out);
+        }
+        Ok(true)
+    }
+
+    /// Sets the places that are needed of values of which none is less than the one before.
+    fn put_places_of_rising(&mut self, times: &Times) {
         self.places.clear();
         match self.need {
             Need::Greatest(_) => self.places.extend(times.places.iter().skip(1).map(|end| end - 1)),
@@ -67,9 +87,6 @@ impl Sieve {
             }
             _ => self.places.extend_from_slice(&times.places),
         }
-        decoder.decode_values_at(bytes, count, &self.places, &mut out.values)?;
-        self.tell(times, out);
-        Ok(())
     }
 
     /// Takes in samples of memory, which are all later than those before.
@@ -88,46 +105,54 @@ impl Sieve {
         }
     }
 
-    /// Chooses from the values of a whole column.
-    fn decoded(&mut self, times: &Times, out: &mut SampleColumns) {
+    /// Chooses from the values of a whole column; the answer as in [`Self::column`].
+    fn decoded(&mut self, times: &Times, tell: bool, out: &mut SampleColumns) -> bool {
         let inside = times.inside.clone();
         let dense = std::mem::take(&mut self.dense);
         let values = dense.get(inside.clone()).unwrap_or_default();
-        match self.need {
-            Need::All | Need::Last(_) => {
-                out.timestamps_ms.extend_from_slice(times.times.get(inside).unwrap_or_default());
-                out.values.extend_from_slice(values);
-            }
-            Need::Ends(_) if values.iter().any(|value| value.is_nan()) => {
-                self.memory(times.times.get(inside).unwrap_or_default(), values, out);
-            }
-            Need::Ends(_) => {
-                self.places.clear();
-                self.places.extend_from_slice(&times.places);
-                for (place, [before, value]) in (inside.start as u32..).zip(values.array_windows()) {
-                    if value < before {
-                        self.places.extend([place, place + 1]);
-                    }
+        let has_nan = values.iter().fold(false, |any, value| any | value.is_nan());
+        // Zeros of both signs are equal, but not the same to a reader.
+        let has_minus_zero = values.iter().fold(false, |any, value| any | (value.to_bits() == MINUS_ZERO));
+        let by_times = !has_nan
+            && !has_minus_zero
+            && values.array_windows().fold(true, |all, [value, next]| all & (value <= next));
+        if by_times {
+            self.put_places_of_rising(times);
+        } else if tell {
+            self.places.clear();
+            match self.need {
+                Need::Greatest(_) => self.choose(&dense, times, |value, best| value > best),
+                Need::Least(_) => self.choose(&dense, times, |value, best| value < best),
+                _ if has_nan => {
+                    self.memory(times.times.get(inside).unwrap_or_default(), values, out);
+                    self.dense = dense;
+                    return false;
                 }
-                self.places.sort_unstable();
-                self.places.dedup();
-                self.pick(&dense, times, out);
+                _ => {
+                    self.places.extend_from_slice(&times.places);
+                    for (place, [before, value]) in (inside.start as u32..).zip(values.array_windows()) {
+                        if value < before {
+                            self.places.extend([place, place + 1]);
+                        }
+                    }
+                    self.places.sort_unstable();
+                    self.places.dedup();
+                }
             }
-            Need::Greatest(_) => self.choose(&dense, times, out, |value, best| value > best),
-            Need::Least(_) => self.choose(&dense, times, out, |value, best| value < best),
+        }
+        if by_times || tell {
+            let value = |place: &u32| dense.get(*place as usize).copied().unwrap_or(f64::NAN);
+            out.values.extend(self.places.iter().map(value));
+            if tell {
+                self.tell(times, out);
+            }
         }
         self.dense = dense;
+        by_times
     }
 
-    /// Of each segment the first value that none beats.
-    fn choose(
-        &mut self,
-        dense: &[f64],
-        times: &Times,
-        out: &mut SampleColumns,
-        beats: impl Fn(f64, f64) -> bool,
-    ) {
-        self.places.clear();
+    /// Adds the place of the first value of each segment that none beats.
+    fn choose(&mut self, dense: &[f64], times: &Times, beats: impl Fn(f64, f64) -> bool) {
         for [start, end] in times.places.array_windows() {
             let segment = dense.get(*start as usize..*end as usize).unwrap_or_default();
             let mut best: Option<(u32, f64)> = None;
@@ -139,13 +164,6 @@ impl Sieve {
             }
             self.places.extend(best.map(|(place, _)| place));
         }
-        self.pick(dense, times, out);
-    }
-
-    fn pick(&mut self, dense: &[f64], times: &Times, out: &mut SampleColumns) {
-        let value = |place: &u32| dense.get(*place as usize).copied().unwrap_or(f64::NAN);
-        out.values.extend(self.places.iter().map(value));
-        self.tell(times, out);
     }
 
     /// Adds the times of the chosen places, and the places if they are needed.

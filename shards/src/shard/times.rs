@@ -125,20 +125,38 @@ impl Times {
 
     /// The ends of the windows, and those of the column: what falls between two columns shows there.
     fn ends_of(&mut self, windows: &Windows) {
-        let mut places = vec![self.inside.start as u32];
-        self.windows(windows, |begin, end| places.extend([begin as u32, end as u32 - 1]));
-        places.push(self.inside.end as u32 - 1);
-        places.sort_unstable();
-        places.dedup();
-        self.places = places;
+        let (mut firsts, mut lasts) = (vec![self.inside.start as u32], Vec::new());
+        self.windows(windows, |begin, end| {
+            firsts.push(begin as u32);
+            lasts.push(end as u32 - 1);
+        });
+        lasts.push(self.inside.end as u32 - 1);
+        self.places = merged(&firsts, &lasts);
     }
 
     /// No window begins or ends inside of a segment, so one sample of each is enough.
     fn bounds_of(&mut self, windows: &Windows) {
-        let mut places = Vec::new();
-        self.windows(windows, |begin, end| places.extend([begin as u32, end as u32]));
-        places.sort_unstable();
-        places.dedup();
-        self.places = places;
+        let (mut begins, mut ends) = (Vec::new(), Vec::new());
+        self.windows(windows, |begin, end| {
+            begins.push(begin as u32);
+            ends.push(end as u32);
+        });
+        self.places = merged(&begins, &ends);
     }
+}
+
+/// Both ascending lists as one, without repetitions.
+fn merged(one: &[u32], other: &[u32]) -> Vec<u32> {
+    let mut merged = Vec::with_capacity(one.len() + other.len());
+    let (mut one, mut other) = (one.iter().peekable(), other.iter().peekable());
+    while let Some(least) = match (one.peek(), other.peek()) {
+        (Some(left), Some(right)) if left <= right => one.next(),
+        (Some(_), None) => one.next(),
+        _ => other.next(),
+    } {
+        if merged.last() != Some(least) {
+            merged.push(*least);
+        }
+    }
+    merged
 }

@@ -1,6 +1,6 @@
 //! Shard side of an evaluation: series in, evaluated series or partial aggregates out.
 
-use shards::model::{KeyHasher, Labels, METRIC_NAME, MatchOp, SeriesKey, is_stale_nan};
+use shards::model::{KeyHasher, Labels, METRIC_NAME, MatchOp, SampleColumns, SeriesKey, is_stale_nan};
 
 use super::EvalError;
 use super::selector::select;
@@ -102,15 +102,9 @@ impl<'a> FragmentRunner<'a> {
 
     /// Takes in one series with its samples in [`Fragment::range`]: sorted by time, times unique,
     /// staleness markers included. Each series once. If only what is needed comes, see
-    /// [`Fragment::need`], `places` are those of the samples that come, staleness markers not
-    /// counted nor included; else there are none.
-    pub fn push(
-        &mut self,
-        labels: &Labels,
-        timestamps: &[i64],
-        values: &[f64],
-        places: &[u32],
-    ) -> Result<(), EvalError> {
+    /// [`Fragment::need`], there are places, and staleness markers are not counted nor included.
+    pub fn push(&mut self, labels: &Labels, columns: &SampleColumns) -> Result<(), EvalError> {
+        let (timestamps, values) = (&columns.timestamps_ms, &columns.values);
         assert_eq!(timestamps.len(), values.len(), "a sample has a time and a value");
         self.samples += values.len() as u64;
         let fragment = self.fragment;
@@ -128,14 +122,14 @@ impl<'a> FragmentRunner<'a> {
                 self.hold(present)?;
             }
             WindowFunction::Range { function, range_ms } => {
-                let input = input(fragment, range_ms, self.unmarked.of(timestamps, values), places);
+                let input = input(fragment, range_ms, self.unmarked.of(columns));
                 input.check_windows(self.held, fragment.samples_max)?;
                 function.evaluate(&input, &mut self.scratch, &mut self.column)?;
                 function.annotate(&input, labels, &self.column, fragment.span, &mut self.annotations);
                 let present = self.column.iter().filter(|&&value| is_present(value)).count();
                 self.hold(present as u64)?;
             }
-            WindowFunction::Raw { range_ms } => return self.push_raw(labels, range_ms, timestamps, values),
+            WindowFunction::Raw { range_ms } => return self.push_raw(labels, range_ms, columns),
         }
         for map in fragment.maps.iter() {
             map.apply(&mut self.column, &fragment.params);
@@ -204,14 +198,8 @@ impl<'a> FragmentRunner<'a> {
         }
     }
 
-    fn push_raw(
-        &mut self,
-        labels: &Labels,
-        range_ms: i64,
-        timestamps: &[i64],
-        values: &[f64],
-    ) -> Result<(), EvalError> {
-        let input = input(self.fragment, range_ms, self.unmarked.of(timestamps, values), &[]);
+    fn push_raw(&mut self, labels: &Labels, range_ms: i64, columns: &SampleColumns) -> Result<(), EvalError> {
+        let input = input(self.fragment, range_ms, self.unmarked.of(columns));
         let Some((_, window)) = input.windows().next() else { return Ok(()) };
         let samples = input.timestamps.get(window.clone()).zip(input.values.get(window));
         let Some((timestamps, values)) = samples else { return Ok(()) };
@@ -228,41 +216,33 @@ impl<'a> FragmentRunner<'a> {
     }
 }
 
-/// Copies of samples without staleness markers.
+/// A copy of samples without staleness markers.
 #[derive(Debug, Default)]
-struct Unmarked {
-    timestamps: Vec<i64>,
-    values: Vec<f64>,
-}
+struct Unmarked(SampleColumns);
 
 impl Unmarked {
     /// The samples but for staleness markers; copied only when there are some.
-    fn of<'s>(&'s mut self, timestamps: &'s [i64], values: &'s [f64]) -> (&'s [i64], &'s [f64]) {
-        if !values.iter().any(|&value| is_stale_nan(value)) {
-            return (timestamps, values);
+    fn of<'s>(&'s mut self, columns: &'s SampleColumns) -> &'s SampleColumns {
+        if !columns.values.iter().any(|&value| is_stale_nan(value)) {
+            return columns;
         }
-        self.timestamps.clear();
-        self.values.clear();
-        for (&timestamp, &value) in timestamps.iter().zip(values) {
+        self.0.clear();
+        for (&timestamp, &value) in columns.timestamps_ms.iter().zip(&columns.values) {
             if !is_stale_nan(value) {
-                self.timestamps.push(timestamp);
-                self.values.push(value);
+                self.0.timestamps_ms.push(timestamp);
+                self.0.values.push(value);
             }
         }
-        (&self.timestamps, &self.values)
+        &self.0
     }
 }
 
-fn input<'s>(
-    fragment: &'s Fragment,
-    range_ms: i64,
-    (timestamps, values): (&'s [i64], &'s [f64]),
-    places: &'s [u32],
-) -> RangeInput<'s> {
+fn input<'s>(fragment: &'s Fragment, range_ms: i64, columns: &'s SampleColumns) -> RangeInput<'s> {
     RangeInput {
-        timestamps,
-        values,
-        places,
+        timestamps: &columns.timestamps_ms,
+        values: &columns.values,
+        places: &columns.places,
+        times_number: columns.times_number(),
         grid: fragment.grid,
         reference: fragment.reference,
         range_ms,

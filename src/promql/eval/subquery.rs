@@ -40,6 +40,7 @@ impl RangeCall<'_> {
                 timestamps: &raw.timestamps,
                 values: &raw.values,
                 places: &[],
+                times_number: 0,
                 grid: self.grid,
                 reference: self.shape.reference(&self.grid),
                 range_ms: self.shape.range_ms,

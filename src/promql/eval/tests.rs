@@ -2,7 +2,7 @@
 
 use futures_lite::future::block_on;
 use proptest::prelude::*;
-use shards::model::{Labels, stale_nan};
+use shards::model::{Labels, SampleColumns, stale_nan};
 
 use super::{EvalError, FragmentHost, FragmentOutput, FragmentRunner, evaluate};
 use crate::promql::annotation::Severity;
@@ -49,13 +49,14 @@ impl FragmentHost for MemoryHost {
                     if !fragment.matchers.iter().all(matches) {
                         continue;
                     }
-                    let (timestamps, values): (Vec<i64>, Vec<f64>) = one
-                        .timestamps
-                        .iter()
-                        .zip(&one.values)
-                        .filter(|(timestamp, _)| range.contains(**timestamp))
-                        .unzip();
-                    runner.push(&one.labels, &timestamps, &values, &[])?;
+                    let mut columns = SampleColumns::default();
+                    for (time_ms, value) in one.timestamps.iter().zip(&one.values) {
+                        if range.contains(*time_ms) {
+                            columns.timestamps_ms.push(*time_ms);
+                            columns.values.push(*value);
+                        }
+                    }
+                    runner.push(&one.labels, &columns)?;
                 }
                 Ok(runner.finish())
             })

@@ -61,6 +61,8 @@ pub(crate) struct RangeInput<'a> {
     /// If samples are left out: the place of each among all. Only where the function needs no more
     /// than the ends of windows and what falls between.
     pub(crate) places: &'a [u32],
+    /// Inputs of the same number, if it is not 0, have the same timestamps and places.
+    pub(crate) times_number: u64,
     /// Times of evaluation.
     pub(crate) grid: Grid,
     /// Times the windows end at.
@@ -73,7 +75,16 @@ impl<'a> RangeInput<'a> {
     /// All samples of a series and windows that end at the times of evaluation.
     #[cfg(test)]
     pub(crate) const fn whole(timestamps: &'a [i64], values: &'a [f64], grid: Grid, range_ms: i64) -> Self {
-        Self { timestamps, values, places: &[], grid, reference: grid, range_ms, params: &[] }
+        Self {
+            timestamps,
+            values,
+            places: &[],
+            times_number: 0,
+            grid,
+            reference: grid,
+            range_ms,
+            params: &[],
+        }
     }
 
     pub(crate) const fn windows(&self) -> window::Windows<'a> {
@@ -120,14 +131,44 @@ impl<'a> RangeInput<'a> {
     }
 }
 
-/// Buffers that outlive a series.
+/// Something that follows from the times of a series, kept for others that have the same.
+#[derive(Debug)]
+pub(crate) struct OfTimes<T> {
+    number: u64,
+    list: Vec<T>,
+}
+
+impl<T> Default for OfTimes<T> {
+    fn default() -> Self {
+        Self { number: 0, list: Vec::new() }
+    }
+}
+
+impl<T> OfTimes<T> {
+    /// What `fill` makes of an input.
+    pub(crate) fn get(&mut self, input: &RangeInput<'_>, fill: impl FnOnce(&mut Vec<T>)) -> &[T] {
+        if input.times_number == 0 || input.times_number != self.number {
+            self.number = input.times_number;
+            self.list.clear();
+            fill(&mut self.list);
+        }
+        &self.list
+    }
+}
+
+/// Buffers that outlive a series. All series pass through one function with the same windows.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     pub(crate) floats: Vec<f64>,
     pub(crate) indices: Vec<u32>,
     pub(crate) deque: std::collections::VecDeque<usize>,
-    pub(crate) lockstep: lockstep::Lockstep,
+    pub(crate) totals: Vec<i64>,
+    pub(crate) windows: OfTimes<StepWindow>,
+    pub(crate) reaches: OfTimes<rate::Reach>,
 }
+
+/// A step and the samples of its window, of which there is one at least.
+pub(crate) type StepWindow = (usize, std::ops::Range<usize>);
 
 impl RangeFunction {
     /// What it needs of the samples in its windows.
@@ -179,11 +220,11 @@ impl RangeFunction {
             }
             Self::AvgOverTime => {
                 let mean = |sum, lost, count| sum / count + lost / count;
-                lockstep::each_sum(input, &mut scratch.lockstep, out, mean, over_time::avg);
+                lockstep::each_sum(input, scratch, out, mean, over_time::avg);
             }
             Self::SumOverTime => {
                 let sum = |sum, lost, _| sum + lost;
-                lockstep::each_sum(input, &mut scratch.lockstep, out, sum, over_time::sum);
+                lockstep::each_sum(input, scratch, out, sum, over_time::sum);
             }
             Self::CountOverTime => input.each_window(out, |_, _, values| values.len() as f64),
             Self::MinOverTime => over_time::extreme(input, scratch, out, |new, old| new < old),

@@ -38,84 +38,90 @@ pub(super) fn extrapolated(input: &RangeInput<'_>, kind: Kind, scratch: &mut Scr
             }
         }
     }
+    let reaches = scratch.reaches.get(input, |list| find_reaches(input, list));
     let mut first_reset = 0;
-    for (step, window) in input.windows() {
-        let len = window.len();
-        if len < 2 {
-            continue;
-        }
-        let (low, last) = (window.start, window.end - 1);
+    for reach in reaches {
+        let (low, last) = (reach.low as usize, reach.last as usize);
         let (Some(&first_value), Some(&last_value)) = (input.values.get(low), input.values.get(last)) else {
             continue;
         };
-        let (Some(&first_ms), Some(&last_ms)) = (input.timestamps.get(low), input.timestamps.get(last))
-        else {
-            continue;
-        };
         let mut change = last_value - first_value;
-        while resets.get(first_reset).is_some_and(|&reset| reset as usize <= low) {
+        while resets.get(first_reset).is_some_and(|&reset| reset <= reach.low) {
             first_reset += 1;
         }
         for &reset in resets.get(first_reset..).unwrap_or_default() {
-            if reset as usize > last {
+            if reset > reach.last {
                 break;
             }
             change += input.values.get(reset as usize - 1).copied().unwrap_or(0.0);
         }
-        let end_ms = input.reference.at(step);
-        let sampled = Sampled {
-            change,
-            first_value,
-            count: input.count(low, last),
-            to_start: (first_ms - end_ms.saturating_sub(input.range_ms)) as f64 / 1_000.0,
-            to_end: (end_ms - last_ms) as f64 / 1_000.0,
-            interval: (last_ms - first_ms) as f64 / 1_000.0,
-        };
-        let mut factor = sampled.factor(kind.is_counter());
+        let mut factor = reach.factor(kind.is_counter(), change, first_value);
         if kind == Kind::Rate {
             factor /= range_seconds;
         }
-        if let Some(out) = out.get_mut(step) {
+        if let Some(out) = out.get_mut(reach.step as usize) {
             *out = change * factor;
         }
     }
 }
 
-/// The samples of a window in brief; times in seconds.
-struct Sampled {
-    change: f64,
-    first_value: f64,
-    count: usize,
-    /// From the start of the window to the first sample.
-    to_start: f64,
-    /// From the last sample to the end of the window.
-    to_end: f64,
+/// A window as far as its times tell: its first and last sample, of two or more, and how far these
+/// are from its bounds. In seconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reach {
+    step: u32,
+    low: u32,
+    last: u32,
     /// From the first to the last sample.
     interval: f64,
+    /// From the first sample back to where the series is taken to begin.
+    to_start: f64,
+    /// Factor by which the change grows when it is extended to the bounds.
+    factor: f64,
+    /// From the last sample to where the series is taken to end.
+    to_end: f64,
 }
 
-impl Sampled {
-    /// By how much the change grows when it is extended to the bounds of the window: all the way
-    /// when a bound is about one sample distance off, else by half a distance; and a counter never
-    /// to where it would have been negative.
-    fn factor(&self, is_counter: bool) -> f64 {
-        let distance = self.interval / (self.count - 1) as f64;
-        let threshold = distance * 1.1;
-        let mut to_start = self.to_start;
-        if to_start >= threshold {
-            to_start = distance / 2.0;
+/// Appends the windows of two samples or more. The series is taken to go on to a bound that is about
+/// one sample distance off, else for half a distance.
+fn find_reaches(input: &RangeInput<'_>, reaches: &mut Vec<Reach>) {
+    reaches.reserve(input.reference.steps);
+    for (step, window) in input.windows() {
+        if window.len() < 2 {
+            continue;
         }
-        if is_counter && self.change > 0.0 && self.first_value >= 0.0 {
-            let to_zero = self.interval * (self.first_value / self.change);
-            if to_zero < to_start {
-                to_start = to_zero;
+        let (low, last) = (window.start, window.end - 1);
+        let (Some(first_ms), Some(last_ms)) = (input.timestamps.get(low), input.timestamps.get(last)) else {
+            continue;
+        };
+        let end_ms = input.reference.at(step);
+        let interval = (last_ms - first_ms) as f64 / 1_000.0;
+        let distance = interval / (input.count(low, last) - 1) as f64;
+        let threshold = distance * 1.1;
+        let bounded = |gap: f64| if gap >= threshold { distance / 2.0 } else { gap };
+        let to_start = bounded((first_ms - end_ms.saturating_sub(input.range_ms)) as f64 / 1_000.0);
+        let to_end = bounded((end_ms - last_ms) as f64 / 1_000.0);
+        let factor = extension(interval, to_start, to_end);
+        let (step, low, last) = (step as u32, low as u32, last as u32);
+        reaches.push(Reach { step, low, last, interval, to_start, factor, to_end });
+    }
+}
+
+fn extension(interval: f64, to_start: f64, to_end: f64) -> f64 {
+    if interval == 0.0 { 1.0 } else { (interval + to_start + to_end) / interval }
+}
+
+impl Reach {
+    /// By how much the change grows; a counter is never extended to where it would have been negative.
+    #[inline]
+    fn factor(&self, is_counter: bool, change: f64, first_value: f64) -> f64 {
+        if is_counter && change > 0.0 && first_value >= 0.0 {
+            let to_zero = self.interval * (first_value / change);
+            if to_zero < self.to_start {
+                return extension(self.interval, to_zero, self.to_end);
             }
         }
-        let mut to_end = self.to_end;
-        if to_end >= threshold {
-            to_end = distance / 2.0;
-        }
-        if self.interval == 0.0 { 1.0 } else { (self.interval + to_start + to_end) / self.interval }
+        self.factor
     }
 }
 
