@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use futures_lite::future::block_on;
+
 use super::world::{EPOCH, HOUR, Samples, World, labels};
 use crate::model::need::{Need, Windows};
-use crate::model::{SampleColumns, TimeRange, is_stale_nan};
+use crate::model::{SampleColumns, TimeRange, is_stale_nan, stale_nan};
 
 type Series = BTreeMap<i64, u64>;
 
@@ -132,7 +134,45 @@ fn timestamps_that_were_forgotten_are_read_again() {
         world.append(&samples).unwrap();
         expected.insert(series, samples.into_iter().map(|(_, time, bits)| (time, bits)).collect());
     }
-    futures_lite::future::block_on(world.shard.flush()).unwrap();
+    block_on(world.shard.flush()).unwrap();
     assert_eq!(world.read(&[], TimeRange::ALL), expected);
     assert_eq!(world.shard.metrics().damage_found, 0);
+}
+
+/// A value of a series: of some kinds the times alone tell what is needed, of others they do not.
+fn value_of(kind: u32, place: u32) -> f64 {
+    let noise = f64::from(place.wrapping_mul(2_654_435_761) >> 20);
+    match kind {
+        0 => f64::from(place) * 4_096.0 + noise,
+        1 => 1e9 - f64::from(place) * 4_096.0 - noise,
+        2 => f64::from(place % 900) * 4_096.0 + noise,
+        3 => noise,
+        4 if place % 7 < 3 => -0.0,
+        4 => 0.0,
+        5 if place % 501 == 250 => stale_nan(),
+        5 => f64::from(place),
+        6 => 17.0,
+        _ => f64::from(place / 300),
+    }
+}
+
+#[test]
+fn series_of_the_same_times_have_values_of_their_own() {
+    let world = World::new(6);
+    let mut expected = Samples::new();
+    for series in 0..64 {
+        let samples: Vec<_> = (0..1_600)
+            .map(|place| {
+                let value = value_of(series * 5 % 29 % 8, place);
+                (series, EPOCH + i64::from(place) * 60_000, value.to_bits())
+            })
+            .collect();
+        world.append(&samples).unwrap();
+        expected.insert(series, samples.into_iter().map(|(_, time, bits)| (time, bits)).collect());
+    }
+    block_on(world.shard.flush()).unwrap();
+    check(&world, &expected, TimeRange::ALL);
+    block_on(world.shard.compact()).unwrap();
+    check(&world, &expected, TimeRange::ALL);
+    assert_eq!(world.read(&[], TimeRange::ALL), expected);
 }
