@@ -6,7 +6,7 @@
 
 use super::times::Times;
 use crate::chunk::ChunkError;
-use crate::chunk::column::{Decoder, is_ascending};
+use crate::chunk::column::Decoder;
 use crate::model::need::Need;
 use crate::model::{SampleColumns, is_stale_nan};
 
@@ -50,15 +50,6 @@ impl Sieve {
         out: &mut SampleColumns,
     ) -> Result<bool, ChunkError> {
         let count = times.times.len();
-        let by_times = match self.need {
-            Need::All | Need::Last(_) => true,
-            Need::Ends(_) | Need::Greatest(_) | Need::Least(_) => is_ascending(bytes, count)?,
-        };
-        if !by_times {
-            self.dense.clear();
-            decoder.decode_values(bytes, count, &mut self.dense)?;
-            return Ok(self.decoded(times, tell, out));
-        }
         if self.need == Need::All {
             let (base, inside) = (out.values.len(), &times.inside);
             decoder.decode_values(bytes, count, &mut out.values)?;
@@ -70,7 +61,13 @@ impl Sieve {
             return Ok(true);
         }
         self.put_places_of_rising(times);
-        decoder.decode_values_at(bytes, count, &self.places, &mut out.values)?;
+        if let Need::Last(_) = self.need {
+            decoder.decode_values_at(bytes, count, &self.places, &mut out.values)?;
+        } else if !decoder.decode_rising_values_at(bytes, count, &self.places, &mut out.values)? {
+            self.dense.clear();
+            decoder.decode_values(bytes, count, &mut self.dense)?;
+            return Ok(self.decoded(times, tell, out));
+        }
         if tell {
             self.tell(times, out);
         }

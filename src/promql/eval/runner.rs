@@ -3,11 +3,11 @@
 use shards::model::{KeyHasher, Labels, METRIC_NAME, MatchOp, SampleColumns, SeriesKey, is_stale_nan};
 
 use super::EvalError;
-use super::selector::select;
+use super::selector::{find_latest, select};
 use crate::promql::aggregate::order::Selection;
 use crate::promql::aggregate::partial::{PartialAggregator, PartialGroup};
 use crate::promql::annotation::Annotations;
-use crate::promql::functions::range::{RangeInput, Scratch};
+use crate::promql::functions::range::{OfTimes, RangeInput, Scratch};
 use crate::promql::plan::{Fragment, NameRule, ReduceOp, WindowFunction};
 use crate::promql::value::{Column, EvalSeries, RawSeries, is_metadata, is_present, without_metadata};
 
@@ -16,6 +16,8 @@ use crate::promql::value::{Column, EvalSeries, RawSeries, is_metadata, is_presen
 pub struct FragmentRunner<'a> {
     fragment: &'a Fragment,
     unmarked: Unmarked,
+    /// Places of the samples of an instant selection.
+    latest: OfTimes<u32>,
     scratch: Scratch,
     /// Values of the series at hand.
     column: Vec<f64>,
@@ -89,6 +91,7 @@ impl<'a> FragmentRunner<'a> {
         Self {
             fragment,
             unmarked: Unmarked::default(),
+            latest: OfTimes::default(),
             scratch: Scratch::default(),
             column: Vec::new(),
             sink,
@@ -111,14 +114,11 @@ impl<'a> FragmentRunner<'a> {
         match fragment.window {
             WindowFunction::Instant | WindowFunction::InstantTimestamp => {
                 let time_of_sample = fragment.window == WindowFunction::InstantTimestamp;
-                let present = select(
-                    timestamps,
-                    values,
-                    &fragment.reference,
-                    fragment.lookback_ms,
-                    time_of_sample,
-                    &mut self.column,
-                );
+                let (reference, lookback_ms) = (&fragment.reference, fragment.lookback_ms);
+                let places = self.latest.get(columns.times_number(), |places| {
+                    find_latest(timestamps, reference, lookback_ms, places);
+                });
+                let present = select(places, timestamps, values, time_of_sample, &mut self.column);
                 self.hold(present)?;
             }
             WindowFunction::Range { function, range_ms } => {

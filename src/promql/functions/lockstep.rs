@@ -35,7 +35,7 @@ pub(super) fn each_sum(
     slowly: impl Fn(&[f64]) -> f64,
 ) {
     let Scratch { windows, totals, .. } = scratch;
-    let windows = windows.get(input, |list| {
+    let windows = windows.get(input.times_number, |list| {
         list.extend(input.windows().filter(|(_, window)| !window.is_empty()));
     });
     let mut put = |(step, window): &StepWindow, (sum, compensation): Sum| {

@@ -145,10 +145,10 @@ impl<T> Default for OfTimes<T> {
 }
 
 impl<T> OfTimes<T> {
-    /// What `fill` makes of an input.
-    pub(crate) fn get(&mut self, input: &RangeInput<'_>, fill: impl FnOnce(&mut Vec<T>)) -> &[T] {
-        if input.times_number == 0 || input.times_number != self.number {
-            self.number = input.times_number;
+    /// What `fill` makes of the times of this number, 0 if they have none.
+    pub(crate) fn get(&mut self, times_number: u64, fill: impl FnOnce(&mut Vec<T>)) -> &[T] {
+        if times_number == 0 || times_number != self.number {
+            self.number = times_number;
             self.list.clear();
             fill(&mut self.list);
         }

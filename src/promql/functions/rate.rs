@@ -38,7 +38,7 @@ pub(super) fn extrapolated(input: &RangeInput<'_>, kind: Kind, scratch: &mut Scr
             }
         }
     }
-    let reaches = scratch.reaches.get(input, |list| find_reaches(input, list));
+    let reaches = scratch.reaches.get(input.times_number, |list| find_reaches(input, list));
     let mut first_reset = 0;
     for reach in reaches {
         let (low, last) = (reach.low as usize, reach.last as usize);

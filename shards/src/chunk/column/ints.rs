@@ -359,7 +359,8 @@ pub(super) struct Body<'a> {
     divisor: i64,
     step: i64,
     count: usize,
-    directory: Cursor<'a>,
+    /// Of the pages, if there is a directory.
+    entries: Vec<Entry>,
     payload: &'a [u8],
 }
 
@@ -369,15 +370,15 @@ impl<'a> Body<'a> {
         let base = cursor.varint()?;
         let divisor = if shape.divided { cursor.uvarint()? as i64 } else { 1 };
         let step = if shape.order.has_step() { cursor.varint()? } else { 0 };
-        let directory = cursor.clone();
+        let mut entries: Vec<Entry> = Vec::new();
         if shape.paged {
-            let mut before = None;
             for _ in 0..count.div_ceil(PAGE_LEN) {
-                before = Some(Entry::read(&mut cursor, before)?.last);
+                let before = entries.last().map(|entry| entry.last);
+                entries.push(Entry::read(&mut cursor, before)?);
             }
         }
         let payload = cursor.take(cursor.remaining())?;
-        Ok(Self { shape, base, divisor, step, count, directory, payload })
+        Ok(Self { shape, base, divisor, step, count, entries, payload })
     }
 
     /// The integer of a reduced one.
@@ -398,27 +399,20 @@ impl<'a> Body<'a> {
         self.divisor > 0
     }
 
-    /// Calls `each` with the entry of every page.
-    pub(super) fn entries(&self, mut each: impl FnMut(usize, &Entry)) -> Result<(), ChunkError> {
-        let (mut cursor, mut before) = (self.directory.clone(), None);
-        for page in 0..self.count.div_ceil(PAGE_LEN) {
-            let entry = Entry::read(&mut cursor, before)?;
-            before = Some(entry.last);
-            each(page, &entry);
-        }
-        Ok(())
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
-    /// Calls `each` with every page: its number, where it is, and its last `x`. Returns the bytes of all.
-    pub(super) fn spans(&self, mut each: impl FnMut(usize, PageSpan, i64)) -> Result<usize, ChunkError> {
-        let mut end = 0usize;
-        self.entries(|page, entry| {
+    /// Every page of the directory: where it is, and its last `x`.
+    pub(super) fn spans(&self) -> impl Iterator<Item = (PageSpan, i64)> {
+        let (mut end, mut left) = (0usize, self.count);
+        self.entries.iter().map(move |entry| {
             let start = end;
             end = end.saturating_add(entry.len);
-            let count = (self.count - page * PAGE_LEN).min(PAGE_LEN);
-            each(page, PageSpan { first: entry.first, bytes: start..end, count }, entry.last);
-        })?;
-        Ok(end)
+            let count = left.min(PAGE_LEN);
+            left -= count;
+            (PageSpan { first: entry.first, bytes: start..end, count }, entry.last)
+        })
     }
 }
 
@@ -477,7 +471,6 @@ impl IntDecoder {
         wanted: impl Fn(usize) -> bool,
         out: &mut Vec<i64>,
     ) -> Result<bool, ChunkError> {
-        out.clear();
         let mut payload = Cursor::new(body.payload);
         if body.shape.entropy {
             let center = payload.varint()?;
@@ -486,12 +479,13 @@ impl IntDecoder {
         let bytes = payload.take(payload.remaining())?;
         self.pages.clear();
         if body.shape.paged {
-            let pages = &mut self.pages;
-            let end = body.spans(|page, span, _| {
+            let mut end = 0;
+            for (page, (span, _)) in body.spans().enumerate() {
+                end = span.bytes.end;
                 if wanted(page) {
-                    pages.push(span);
+                    self.pages.push(span);
                 }
-            })?;
+            }
             if end > bytes.len() {
                 return Err(ChunkError::Truncated);
             } else if end < bytes.len() {
@@ -500,6 +494,7 @@ impl IntDecoder {
         } else {
             self.pages.push(PageSpan { first: 0, bytes: 0..bytes.len(), count: body.count });
         }
+        // What stands in `out` is overwritten.
         out.resize(self.pages.iter().map(|page| page.count).sum(), 0);
         self.residuals(body, bytes, out)?;
         let mut rest = out.as_mut_slice();

@@ -151,12 +151,36 @@ impl Decoder {
         places: &[u32],
         out: &mut Vec<f64>,
     ) -> Result<(), ChunkError> {
+        self.decode_at(bytes, count, false, places, out).map(|_| ())
+    }
+
+    /// Likewise, if the column tells, without being decoded, that no value is less than the one before
+    /// it, and none is NaN or minus zero. If it does not, which is no proof of the contrary, the answer
+    /// is false.
+    pub fn decode_rising_values_at(
+        &mut self,
+        bytes: &[u8],
+        count: usize,
+        places: &[u32],
+        out: &mut Vec<f64>,
+    ) -> Result<bool, ChunkError> {
+        self.decode_at(bytes, count, true, places, out)
+    }
+
+    fn decode_at(
+        &mut self,
+        bytes: &[u8],
+        count: usize,
+        rising: bool,
+        places: &[u32],
+        out: &mut Vec<f64>,
+    ) -> Result<bool, ChunkError> {
         check_count(count)?;
         if places.last().is_some_and(|place| *place as usize >= count) {
             return Err(ChunkError::NoSuchPage);
         }
         let base = out.len();
-        self.values.decode_at(bytes, count, places, out).inspect_err(|_| out.truncate(base))
+        self.values.decode_at(bytes, count, rising, places, out).inspect_err(|_| out.truncate(base))
     }
 
     /// Replaces `out` by the `count` timestamps of a column, or by nothing on an error.
@@ -190,13 +214,6 @@ pub fn summaries(bytes: &[u8], count: usize, out: &mut Vec<PageSummary>) -> Resu
     let base = out.len();
     let outcome = values::summaries(bytes, count, out);
     outcome.inspect_err(|_| out.truncate(base))
-}
-
-/// Whether a column of `count` values tells, without decoding it, that no value is less than the one
-/// before it, and none is NaN or minus zero. If not, it may be so all the same.
-pub fn is_ascending(bytes: &[u8], count: usize) -> Result<bool, ChunkError> {
-    check_count(count)?;
-    picks::is_ascending(bytes, count)
 }
 
 const fn check_count(count: usize) -> Result<(), ChunkError> {

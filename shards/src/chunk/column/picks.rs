@@ -4,6 +4,7 @@
 use super::PAGE_LEN;
 use super::directory::Entry;
 use super::ints::{Body, PageSpan};
+use super::odd::Run;
 use super::scale::Scale;
 use super::values::{Column, ValueDecoder, open};
 use crate::chunk::ChunkError;
@@ -26,22 +27,27 @@ struct PageEnds {
 }
 
 impl ValueDecoder {
-    /// Appends the values at ascending places.
+    /// Appends the values at ascending places. If the column has to be `rising` and its directory does
+    /// not tell so, nothing is appended and the answer is false.
     pub(super) fn decode_at(
         &mut self,
         bytes: &[u8],
         count: usize,
+        rising: bool,
         places: &[u32],
         out: &mut Vec<f64>,
-    ) -> Result<(), ChunkError> {
-        if places.is_empty() {
-            return Ok(());
+    ) -> Result<bool, ChunkError> {
+        if places.is_empty() && !rising {
+            return Ok(true);
         }
         let column = open(bytes, count, &mut self.runs)?;
+        if rising && !is_rising(&column, &self.runs) {
+            return Ok(false);
+        }
         let (scale, body) = match column {
             Column::Constant(value) => {
                 out.resize(out.len() + places.len(), value);
-                return Ok(());
+                return Ok(true);
             }
             Column::Scaled(scale, body, None) => (scale, body),
             Column::Scaled(_, _, Some(_)) => return self.pick_dense(bytes, count, places, out),
@@ -55,7 +61,7 @@ impl ValueDecoder {
             self.put_exceptions(places, out.get_mut(base..).unwrap_or_default());
         }
         self.picks = picks;
-        outcome
+        outcome.map(|()| true)
     }
 
     /// Appends the integers at ascending places.
@@ -71,7 +77,7 @@ impl ValueDecoder {
             return pick(&self.integers, places.iter().map(|place| *place as usize), picks);
         }
         picks.pages.clear();
-        body.spans(|_, span, last| picks.pages.push(PageEnds { span, last, ..PageEnds::default() }))?;
+        picks.pages.extend(body.spans().map(|(span, last)| PageEnds { span, last, ..PageEnds::default() }));
         // Of an exception an end tells nothing of its own, but its place is overwritten anyway.
         let page_of = |place: &u32| *place as usize / PAGE_LEN;
         let groups = || places.chunk_by(|one, other| page_of(one) == page_of(other));
@@ -125,7 +131,7 @@ impl ValueDecoder {
         count: usize,
         places: &[u32],
         out: &mut Vec<f64>,
-    ) -> Result<(), ChunkError> {
+    ) -> Result<bool, ChunkError> {
         let mut dense = std::mem::take(&mut self.picks.dense);
         dense.clear();
         self.decode(bytes, count, &(0..count.div_ceil(PAGE_LEN)), &mut dense)?;
@@ -133,7 +139,7 @@ impl ValueDecoder {
             out.push(*dense.get(*place as usize).ok_or(ChunkError::NoSuchPage)?);
         }
         self.picks.dense = dense;
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -149,21 +155,21 @@ const fn ends_page(place: usize, count: usize) -> bool {
     place % PAGE_LEN == PAGE_LEN - 1 || place + 1 == count
 }
 
-/// Whether the directory tells that no value is less than the one before, nor NaN or minus zero.
-pub(super) fn is_ascending(bytes: &[u8], count: usize) -> Result<bool, ChunkError> {
-    let mut runs = Vec::new();
-    let body = match open(bytes, count, &mut runs)? {
-        Column::Constant(value) => return Ok(!value.is_nan()),
-        Column::Scaled(Scale::Bits, ..) | Column::Scaled(_, _, Some(_)) => return Ok(false),
-        Column::Scaled(_, body, None) => body,
-    };
-    if !body.paged() || !runs.is_empty() || !body.rising() {
-        return Ok(false);
+/// Whether it tells that no value is less than the one before, nor NaN or minus zero.
+fn is_rising(column: &Column<'_>, exceptions: &[Run]) -> bool {
+    match column {
+        Column::Constant(value) => !value.is_nan(),
+        Column::Scaled(Scale::Bits, ..) | Column::Scaled(_, _, Some(_)) => false,
+        Column::Scaled(_, body, None) => {
+            let in_order = |before: i64, entry: &Entry| entry.ascending && entry.first >= before;
+            let mut before = i64::MIN;
+            body.paged()
+                && body.rising()
+                && exceptions.is_empty()
+                && body
+                    .entries()
+                    .iter()
+                    .all(|entry| in_order(std::mem::replace(&mut before, entry.last), entry))
+        }
     }
-    let (mut ascending, mut before) = (true, i64::MIN);
-    body.entries(|_, entry: &Entry| {
-        ascending &= entry.ascending && entry.first >= before;
-        before = entry.last;
-    })?;
-    Ok(ascending)
 }

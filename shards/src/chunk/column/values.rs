@@ -306,10 +306,11 @@ pub(super) fn summaries(bytes: &[u8], count: usize, out: &mut Vec<PageSummary>) 
     if let Column::Scaled(scale, body, _) = open(bytes, count, &mut Vec::new())?
         && body.paged()
     {
-        return body.entries(|page, entry| {
-            let count = (count - page * PAGE_LEN).min(PAGE_LEN);
-            out.push(entry.summary(count, |x| scale.value(body.integer(x))));
-        });
+        let told = body.entries().iter().zip(body.spans());
+        out.extend(
+            told.map(|(entry, (span, _))| entry.summary(span.count, |x| scale.value(body.integer(x)))),
+        );
+        return Ok(());
     }
     let mut values = Vec::new();
     ValueDecoder::default().decode(bytes, count, &(0..count.div_ceil(PAGE_LEN)), &mut values)?;
