@@ -69,14 +69,10 @@ fn each_narrow_sum(
     mut put: impl FnMut(&StepWindow, Sum),
 ) -> bool {
     let (Some((_, first)), Some((_, last))) = (windows.first(), windows.last()) else { return true };
-    let span = samples(values, &(first.start..last.end));
-    let Some(unit) = Unit::of(span) else { return false };
-    unit.running_totals(span, totals);
-    let before = |place: usize| totals.get(place - first.start).copied().unwrap_or(0);
-    for group in windows.chunks(GROUP) {
-        let exact = from_fn(|at| {
-            group.get(at).map_or(0, |(_, window)| before(window.end).wrapping_sub(before(window.start)))
-        });
+    let Some(unit) = Unit::of(samples(values, &(first.start..last.end))) else { return false };
+    unit.totals(values, windows, totals);
+    for (group, totals) in windows.chunks(GROUP).zip(totals.chunks(GROUP)) {
+        let exact = from_fn(|at| totals.get(at).copied().unwrap_or(0));
         let sums = unit.sums(lanes(values, group), exact);
         group.iter().zip(sums).for_each(|(window, sum)| put(window, sum));
     }
@@ -124,19 +120,42 @@ impl Unit {
         (narrow && EXPONENTS.contains(&exponent)).then_some(Self { exponent })
     }
 
-    /// Replaces `totals` by the sums, in units, of the values before each place; they may wrap.
-    fn running_totals(self, values: &[f64], totals: &mut Vec<i64>) {
+    /// Replaces `totals` by the exact sums of windows, in units; they may wrap.
+    ///
+    /// Each is what has been summed up when the window ends, less what had been when it began.
+    fn totals(self, values: &[f64], windows: &[StepWindow], totals: &mut Vec<i64>) {
         totals.clear();
-        totals.reserve(values.len() + 1);
-        totals.push(0);
-        let mut total = 0i64;
-        totals.extend(values.iter().map(|value| {
-            let bits = value.to_bits();
-            let fraction = bits & ((1 << FRACTION) - 1) | 1 << FRACTION;
-            total =
-                total.wrapping_add((fraction << ((bits >> FRACTION).wrapping_sub(self.exponent) & 1)) as i64);
+        let (mut total, mut at) = (0i64, windows.first().map_or(0, |(_, first)| first.start));
+        let mut total_before = |place: usize| {
+            let passed = samples(values, &(at..place)).iter();
+            total = passed.fold(total, |total, value| total.wrapping_add(self.units(*value)));
+            at = place;
             total
-        }));
+        };
+        let mut ended = 0;
+        while let Some((_, ending)) = windows.get(ended) {
+            match windows.get(totals.len()) {
+                Some((_, next)) if next.start <= ending.end => {
+                    totals.push(total_before(next.start).wrapping_neg());
+                }
+                _ => {
+                    let behind = total_before(ending.end);
+                    if let Some(total) = totals.get_mut(ended) {
+                        *total = total.wrapping_add(behind);
+                    }
+                    ended += 1;
+                }
+            }
+        }
+    }
+
+    /// A narrow value in units: its fraction, or twice that.
+    #[inline]
+    const fn units(self, value: f64) -> i64 {
+        let bits = value.to_bits();
+        let fraction = bits & ((1 << FRACTION) - 1) | 1 << FRACTION;
+        let twice = (bits >> FRACTION).wrapping_sub(self.exponent) & 1;
+        (fraction + (fraction & twice.wrapping_neg())) as i64
     }
 
     /// Sums of windows whose exact totals in units are known.
