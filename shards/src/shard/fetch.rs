@@ -47,21 +47,32 @@ enum Sieved {
 struct SharedTimes {
     /// See [`SampleColumns::times_number`].
     number: u64,
+    outline: Outline,
     /// Columns of timestamps, in order of time, with their lengths.
     columns: Vec<(TimesKey, u32)>,
 }
 
+/// Lengths of both columns, first and last timestamp: whether the reader has taken or moved them.
+type Outline = (usize, usize, Option<i64>, Option<i64>);
+
+fn outline(columns: &SampleColumns) -> Outline {
+    let times = &columns.timestamps_ms;
+    (times.len(), columns.places.len(), times.first().copied(), times.last().copied())
+}
+
 impl SharedTimes {
-    /// Whether `columns` hold them and `located` has them too.
+    /// Whether `columns` still hold them and `located` has them too.
     fn are_of(&self, located: &Located, columns: &SampleColumns) -> bool {
         self.number != 0
             && columns.times_number() == self.number
+            && outline(columns) == self.outline
             && located.memory.is_empty()
             && keys(located).eq(self.columns.iter().copied())
     }
 
     fn set(&mut self, located: &Located, columns: &mut SampleColumns) {
         self.number = columns.number_times();
+        self.outline = outline(columns);
         self.columns.clear();
         self.columns.extend(keys(located));
     }

@@ -37,7 +37,8 @@ impl SeriesCursor {
         self
     }
 
-    /// The next series that has samples in the range, with these samples in `columns`.
+    /// The next series that has samples in the range, with these samples in `columns`. What a reader
+    /// has taken out of them is told again, but single timestamps must not be changed meanwhile.
     pub async fn next(&mut self, columns: &mut SampleColumns) -> Result<Option<Labels>> {
         loop {
             self.shard.disk.yield_if_needed().await;

@@ -175,4 +175,13 @@ fn series_of_the_same_times_have_values_of_their_own() {
     block_on(world.shard.compact()).unwrap();
     check(&world, &expected, TimeRange::ALL);
     assert_eq!(world.read(&[], TimeRange::ALL), expected);
+    // A reader may take away what it was told.
+    let mut left = expected;
+    let (mut cursor, mut columns) = (world.shard.select(&[], TimeRange::ALL), SampleColumns::default());
+    while let Some(labels) = block_on(cursor.next(&mut columns)).unwrap() {
+        let number: u32 = labels.get("id").unwrap().parse().unwrap();
+        let times = std::mem::take(&mut columns.timestamps_ms);
+        assert!(times.iter().eq(left.remove(&number).unwrap().keys()), "series {number}");
+    }
+    assert_eq!(left, Samples::new());
 }
