@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-/// Log after which a shard flushes: what a restart has to read.
-pub const FLUSH_WAL_BYTES_DEFAULT: u64 = 64 << 20;
+pub use shards::limits::FLUSH_WAL_BYTES_DEFAULT;
+
 pub const FLUSH_INTERVAL_DEFAULT: Duration = Duration::from_secs(2 * 3600);
 /// Room on the disk for compaction and retention.
 pub const DISK_RESERVE_DEFAULT: u64 = 4 << 20;

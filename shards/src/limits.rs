@@ -15,6 +15,8 @@ pub const WAL_SEGMENT_BYTES_MAX: u64 = 1 << 30;
 pub const WAL_PENDING_BYTES_MAX: usize = 64 << 20;
 /// Segment files of one shard.
 pub const WAL_SEGMENTS_MAX: u32 = 100_000;
+/// Log after which a shard flushes unless it is told otherwise: what a restart has to read.
+pub const FLUSH_WAL_BYTES_DEFAULT: u64 = 64 << 20;
 /// Bytes of the writes that a shard takes while it is being opened.
 pub const INTAKE_BYTES_MAX: u64 = 64 << 20;
 

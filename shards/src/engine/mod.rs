@@ -63,7 +63,7 @@ pub use self::mailbox::{CallError, MAILBOX_DEPTH_MAX, Reply, ShardHandle, ShardS
 use crate::error::{Error, Result};
 use crate::io::Workers;
 use crate::io::{Disk, dirs};
-use crate::limits::SHARDS_MAX;
+use crate::limits::{FLUSH_WAL_BYTES_DEFAULT, SHARDS_MAX};
 use crate::model::{KeyHasher, ShardId};
 use crate::shard::{ShardOptions, ShardRetention};
 use crate::wal::WalOptions;
@@ -126,7 +126,7 @@ impl EngineOptions {
             future_ms_max: 10 * 60_000,
             series_max: 10_000_000,
             memtable_bytes: 128 << 20,
-            flush_wal_bytes: 64 << 20,
+            flush_wal_bytes: FLUSH_WAL_BYTES_DEFAULT,
             flush_after: Duration::from_secs(2 * 3600),
             cache_bytes: 32 << 20,
             merge_bytes_per_second: None,
