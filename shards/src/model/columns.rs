@@ -1,11 +1,18 @@
 //! Samples of one series as two columns.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::time::TimeRange;
 
-/// The next [`SampleColumns::times_number`].
-static NEXT_TIMES: AtomicU64 = AtomicU64::new(1);
+/// Every thread takes numbers of times by the block, so that cores do not meet at each series.
+const NUMBERS: u64 = 1 << 20;
+static NEXT_BLOCK: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// The next [`SampleColumns::times_number`]; where a block begins, there is none left.
+    static NEXT_NUMBER: Cell<u64> = const { Cell::new(0) };
+}
 
 /// Samples of one series as two columns of equal length, sorted by time, times unique.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +34,13 @@ impl SampleColumns {
 
     /// Gives timestamps and places that other series may have as well a number of their own.
     pub fn number_times(&mut self) -> u64 {
-        self.times_number = NEXT_TIMES.fetch_add(1, Ordering::Relaxed);
+        self.times_number = match NEXT_NUMBER.get() {
+            begin if begin.is_multiple_of(NUMBERS) => {
+                NEXT_BLOCK.fetch_add(1, Ordering::Relaxed) * NUMBERS + 1
+            }
+            next => next,
+        };
+        NEXT_NUMBER.set(self.times_number + 1);
         self.times_number
     }
 
