@@ -104,48 +104,49 @@ impl Sieve {
 
     /// Chooses from the values of a whole column; the answer as in [`Self::column`].
     fn decoded(&mut self, times: &Times, tell: bool, out: &mut SampleColumns) -> bool {
-        let inside = times.inside.clone();
         let dense = std::mem::take(&mut self.dense);
-        let values = dense.get(inside.clone()).unwrap_or_default();
-        let has_nan = values.iter().fold(false, |any, value| any | value.is_nan());
-        // Zeros of both signs are equal, but not the same to a reader.
-        let has_minus_zero = values.iter().fold(false, |any, value| any | (value.to_bits() == MINUS_ZERO));
-        let by_times = !has_nan
-            && !has_minus_zero
-            && values.array_windows().fold(true, |all, [value, next]| all & (value <= next));
+        let by_times = is_rising(dense.get(times.inside.clone()).unwrap_or_default());
         if by_times {
             self.put_places_of_rising(times);
+            self.pick(&dense, times, tell, out);
         } else if tell {
-            self.places.clear();
-            match self.need {
-                Need::Greatest(_) => self.choose(&dense, times, |value, best| value > best),
-                Need::Least(_) => self.choose(&dense, times, |value, best| value < best),
-                _ if has_nan => {
-                    self.memory(times.times.get(inside).unwrap_or_default(), values, out);
-                    self.dense = dense;
-                    return false;
-                }
-                _ => {
-                    self.places.extend_from_slice(&times.places);
-                    for (place, [before, value]) in (inside.start as u32..).zip(values.array_windows()) {
-                        if value < before {
-                            self.places.extend([place, place + 1]);
-                        }
-                    }
-                    self.places.sort_unstable();
-                    self.places.dedup();
-                }
-            }
-        }
-        if by_times || tell {
-            let value = |place: &u32| dense.get(*place as usize).copied().unwrap_or(f64::NAN);
-            out.values.extend(self.places.iter().map(value));
-            if tell {
-                self.tell(times, out);
-            }
+            self.choose_by_values(&dense, times, out);
         }
         self.dense = dense;
         by_times
+    }
+
+    fn choose_by_values(&mut self, dense: &[f64], times: &Times, out: &mut SampleColumns) {
+        let inside = times.inside.clone();
+        let values = dense.get(inside.clone()).unwrap_or_default();
+        self.places.clear();
+        match self.need {
+            Need::Greatest(_) => self.choose(dense, times, |value, best| value > best),
+            Need::Least(_) => self.choose(dense, times, |value, best| value < best),
+            _ if values.iter().any(|value| value.is_nan()) => {
+                return self.memory(times.times.get(inside).unwrap_or_default(), values, out);
+            }
+            _ => {
+                self.places.extend_from_slice(&times.places);
+                for (place, [before, value]) in (inside.start as u32..).zip(values.array_windows()) {
+                    if value < before {
+                        self.places.extend([place, place + 1]);
+                    }
+                }
+                self.places.sort_unstable();
+                self.places.dedup();
+            }
+        }
+        self.pick(dense, times, true, out);
+    }
+
+    /// Adds the values at the chosen places, and what else is to be told of them.
+    fn pick(&mut self, dense: &[f64], times: &Times, tell: bool, out: &mut SampleColumns) {
+        let value = |place: &u32| dense.get(*place as usize).copied().unwrap_or(f64::NAN);
+        out.values.extend(self.places.iter().map(value));
+        if tell {
+            self.tell(times, out);
+        }
     }
 
     /// Adds the place of the first value of each segment that none beats.
@@ -174,4 +175,12 @@ impl Sieve {
             self.passed += times.inside.len() as u32;
         }
     }
+}
+
+/// Whether no value is less than the one before, and none is NaN or minus zero: zeros of both signs
+/// are equal, but not the same to a reader.
+fn is_rising(values: &[f64]) -> bool {
+    let is_plain = |value: f64| !value.is_nan() & (value.to_bits() != MINUS_ZERO);
+    values.iter().fold(true, |all, value| all & is_plain(*value))
+        && values.array_windows().fold(true, |all, [before, value]| all & (before <= value))
 }

@@ -151,7 +151,9 @@ impl Decoder {
         places: &[u32],
         out: &mut Vec<f64>,
     ) -> Result<(), ChunkError> {
-        self.decode_at(bytes, count, false, places, out).map(|_| ())
+        check_places(count, places)?;
+        let base = out.len();
+        self.values.decode_at(bytes, count, places, out).inspect_err(|_| out.truncate(base))
     }
 
     /// Likewise, if the column tells, without being decoded, that no value is less than the one before
@@ -164,23 +166,9 @@ impl Decoder {
         places: &[u32],
         out: &mut Vec<f64>,
     ) -> Result<bool, ChunkError> {
-        self.decode_at(bytes, count, true, places, out)
-    }
-
-    fn decode_at(
-        &mut self,
-        bytes: &[u8],
-        count: usize,
-        rising: bool,
-        places: &[u32],
-        out: &mut Vec<f64>,
-    ) -> Result<bool, ChunkError> {
-        check_count(count)?;
-        if places.last().is_some_and(|place| *place as usize >= count) {
-            return Err(ChunkError::NoSuchPage);
-        }
+        check_places(count, places)?;
         let base = out.len();
-        self.values.decode_at(bytes, count, rising, places, out).inspect_err(|_| out.truncate(base))
+        self.values.decode_rising_at(bytes, count, places, out).inspect_err(|_| out.truncate(base))
     }
 
     /// Replaces `out` by the `count` timestamps of a column, or by nothing on an error.
@@ -214,6 +202,14 @@ pub fn summaries(bytes: &[u8], count: usize, out: &mut Vec<PageSummary>) -> Resu
     let base = out.len();
     let outcome = values::summaries(bytes, count, out);
     outcome.inspect_err(|_| out.truncate(base))
+}
+
+fn check_places(count: usize, places: &[u32]) -> Result<(), ChunkError> {
+    check_count(count)?;
+    if places.last().is_some_and(|place| *place as usize >= count) {
+        return Err(ChunkError::NoSuchPage);
+    }
+    Ok(())
 }
 
 const fn check_count(count: usize) -> Result<(), ChunkError> {

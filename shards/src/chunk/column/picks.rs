@@ -2,7 +2,6 @@
 //! are pages of which only an end is asked for, since the directory tells the ends.
 
 use super::PAGE_LEN;
-use super::directory::Entry;
 use super::ints::{Body, PageSpan};
 use super::odd::Run;
 use super::scale::Scale;
@@ -27,27 +26,50 @@ struct PageEnds {
 }
 
 impl ValueDecoder {
-    /// Appends the values at ascending places. If the column has to be `rising` and its directory does
-    /// not tell so, nothing is appended and the answer is false.
+    /// Appends the values at ascending places.
     pub(super) fn decode_at(
         &mut self,
         bytes: &[u8],
         count: usize,
-        rising: bool,
+        places: &[u32],
+        out: &mut Vec<f64>,
+    ) -> Result<(), ChunkError> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        let column = open(bytes, count, &mut self.runs)?;
+        self.pick_of(column, bytes, count, places, out)
+    }
+
+    /// Likewise, if the column tells that its values rise; else the answer is false.
+    pub(super) fn decode_rising_at(
+        &mut self,
+        bytes: &[u8],
+        count: usize,
         places: &[u32],
         out: &mut Vec<f64>,
     ) -> Result<bool, ChunkError> {
-        if places.is_empty() && !rising {
-            return Ok(true);
-        }
         let column = open(bytes, count, &mut self.runs)?;
-        if rising && !is_rising(&column, &self.runs) {
-            return Ok(false);
+        let rising = is_rising(&column, &self.runs);
+        if rising {
+            self.pick_of(column, bytes, count, places, out)?;
         }
+        Ok(rising)
+    }
+
+    /// Appends the values at ascending places of a column that was opened.
+    fn pick_of(
+        &mut self,
+        column: Column<'_>,
+        bytes: &[u8],
+        count: usize,
+        places: &[u32],
+        out: &mut Vec<f64>,
+    ) -> Result<(), ChunkError> {
         let (scale, body) = match column {
             Column::Constant(value) => {
                 out.resize(out.len() + places.len(), value);
-                return Ok(true);
+                return Ok(());
             }
             Column::Scaled(scale, body, None) => (scale, body),
             Column::Scaled(_, _, Some(_)) => return self.pick_dense(bytes, count, places, out),
@@ -61,7 +83,7 @@ impl ValueDecoder {
             self.put_exceptions(places, out.get_mut(base..).unwrap_or_default());
         }
         self.picks = picks;
-        outcome.map(|()| true)
+        outcome
     }
 
     /// Appends the integers at ascending places.
@@ -131,7 +153,7 @@ impl ValueDecoder {
         count: usize,
         places: &[u32],
         out: &mut Vec<f64>,
-    ) -> Result<bool, ChunkError> {
+    ) -> Result<(), ChunkError> {
         let mut dense = std::mem::take(&mut self.picks.dense);
         dense.clear();
         self.decode(bytes, count, &(0..count.div_ceil(PAGE_LEN)), &mut dense)?;
@@ -139,7 +161,7 @@ impl ValueDecoder {
             out.push(*dense.get(*place as usize).ok_or(ChunkError::NoSuchPage)?);
         }
         self.picks.dense = dense;
-        Ok(true)
+        Ok(())
     }
 }
 
@@ -161,15 +183,11 @@ fn is_rising(column: &Column<'_>, exceptions: &[Run]) -> bool {
         Column::Constant(value) => !value.is_nan(),
         Column::Scaled(Scale::Bits, ..) | Column::Scaled(_, _, Some(_)) => false,
         Column::Scaled(_, body, None) => {
-            let in_order = |before: i64, entry: &Entry| entry.ascending && entry.first >= before;
-            let mut before = i64::MIN;
             body.paged()
                 && body.rising()
                 && exceptions.is_empty()
-                && body
-                    .entries()
-                    .iter()
-                    .all(|entry| in_order(std::mem::replace(&mut before, entry.last), entry))
+                && body.entries().iter().all(|entry| entry.ascending)
+                && body.entries().is_sorted_by(|before, entry| before.last <= entry.first)
         }
     }
 }
