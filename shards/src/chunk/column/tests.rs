@@ -388,3 +388,19 @@ fn encodings_are_part_of_the_disk_contract() {
         .collect();
     assert_eq!(told.join("\n"), include_str!("golden.txt").trim_end());
 }
+
+#[test]
+fn a_fall_between_two_rising_pages_is_seen() {
+    let noise = |place: usize| (place.wrapping_mul(2_654_435_761) >> 20 & 0xfff) as f64;
+    let values: Vec<f64> =
+        (0..3 * PAGE_LEN).map(|place| (place % (2 * PAGE_LEN)) as f64 * 4096.0 + noise(place)).collect();
+    let (mut bytes, mut read) = (Vec::new(), Vec::new());
+    for effort in EFFORTS {
+        for (end, rises) in [(2 * PAGE_LEN, true), (3 * PAGE_LEN, false)] {
+            bytes.clear();
+            Encoder::new().encode_values(&values[..end], effort, &mut bytes);
+            let told = Decoder::new().decode_rising_values_at(&bytes, end, &[0], &mut read);
+            assert_eq!(told.unwrap(), rises, "{effort:?} {end}");
+        }
+    }
+}
